@@ -1,0 +1,265 @@
+"""Every error of the project, in one tree with stable codes.
+
+::
+
+    SpeechTranslatorError
+    ├── ConfigurationError            configuration        the service refuses to start
+    │   ├── ModelMissing              model_missing
+    │   └── ModelDamaged              model_damaged
+    ├── InvalidRequest                invalid_request      the caller must change something
+    │   ├── MalformedBody             malformed_body
+    │   ├── PayloadTooLarge           payload_too_large
+    │   ├── InvalidText               invalid_text
+    │   │   ├── EmptyText             empty_text
+    │   │   └── TextTooLong           text_too_long
+    │   ├── TooManyTexts              too_many_texts
+    │   ├── InvalidMarkup             invalid_markup
+    │   ├── InvalidGlossary           invalid_glossary
+    │   ├── UnknownLanguage           unknown_language
+    │   ├── LanguageNotDetected       language_not_detected
+    │   ├── UnsupportedPair           unsupported_pair
+    │   ├── UnsupportedVoice          unsupported_voice
+    │   ├── UnsupportedFormat         unsupported_format
+    │   ├── InvalidAudio              invalid_audio
+    │   │   ├── UnsupportedAudio      unsupported_audio    not a container or codec that is accepted
+    │   │   ├── NoAudioTrack          no_audio_track
+    │   │   ├── EmptyAudio            empty_audio
+    │   │   ├── DamagedAudio          damaged_audio
+    │   │   └── AudioTooLong          audio_too_long
+    │   ├── ProtocolViolation         protocol_violation   a live client broke the message protocol
+    │   └── PoisonousInput            poisonous_input      it crashed an engine twice
+    └── Unavailable                   unavailable          try again later
+        ├── EngineUnavailable         engine_unavailable   not installed, not ready, or restarting
+        ├── EngineFailed              engine_failed        the engine raised an error of its own
+        ├── EngineTimeout             engine_timeout
+        ├── Overloaded                overloaded           a bounded queue is full
+        ├── DeadlineExceeded          deadline_exceeded
+        └── ShuttingDown              shutting_down
+
+Messages are for the caller: they say what to do and never hold the caller's text, a stack or a
+path. ``api/errors.py`` is the one place that maps the tree to HTTP, WebSocket and CLI answers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SpeechTranslatorError(Exception):
+    """Root of the tree.
+
+    Args:
+        message: one sentence for the caller.
+        details: further fields that are safe to show (limits, supported values).
+    """
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+
+class ConfigurationError(SpeechTranslatorError):
+    """The service or a part of it cannot run as configured."""
+
+    code = "configuration"
+
+
+class ModelMissing(ConfigurationError):
+    """Weights are not installed; the message gives the command that adds them."""
+
+    code = "model_missing"
+
+
+class ModelDamaged(ConfigurationError):
+    """Weights do not match their SHA-256 and could not be mended."""
+
+    code = "model_damaged"
+
+
+class InvalidRequest(SpeechTranslatorError):
+    """The caller must change something before trying again."""
+
+    code = "invalid_request"
+
+
+class MalformedBody(InvalidRequest):
+    """The body is not what the route takes: not JSON, wrong types, invalid UTF-8, too deep."""
+
+    code = "malformed_body"
+
+
+class PayloadTooLarge(InvalidRequest):
+    """The body is larger than the limit."""
+
+    code = "payload_too_large"
+
+
+class InvalidText(InvalidRequest):
+    """Text holds what no text may hold: lone surrogates or control characters."""
+
+    code = "invalid_text"
+
+
+class EmptyText(InvalidText):
+    """A text is the empty string, or a list of texts is empty."""
+
+    code = "empty_text"
+
+
+class TextTooLong(InvalidText):
+    """A text is longer than the limit, in characters."""
+
+    code = "text_too_long"
+
+
+class TooManyTexts(InvalidRequest):
+    """More texts in one request than the limit."""
+
+    code = "too_many_texts"
+
+
+class InvalidMarkup(InvalidRequest):
+    """HTML that is nested too deeply or not parseable within bounds."""
+
+    code = "invalid_markup"
+
+
+class InvalidGlossary(InvalidRequest):
+    """A glossary with empty or over-long terms, or too many."""
+
+    code = "invalid_glossary"
+
+
+class UnknownLanguage(InvalidRequest):
+    """A language code that no table knows; ``details["close_matches"]`` names similar ones."""
+
+    code = "unknown_language"
+
+
+class LanguageNotDetected(InvalidRequest):
+    """``auto`` was asked for and the input is too short or too mixed to be sure."""
+
+    code = "language_not_detected"
+
+
+class UnsupportedPair(InvalidRequest):
+    """No engine and no pivot covers the pair; details say what is supported."""
+
+    code = "unsupported_pair"
+
+
+class UnsupportedVoice(InvalidRequest):
+    """No such voice, or not for this language."""
+
+    code = "unsupported_voice"
+
+
+class UnsupportedFormat(InvalidRequest):
+    """An output format or rate that is not offered."""
+
+    code = "unsupported_format"
+
+
+class InvalidAudio(InvalidRequest):
+    """The upload cannot be used as audio."""
+
+    code = "invalid_audio"
+
+
+class UnsupportedAudio(InvalidAudio):
+    """By its content the upload is not one of the accepted containers or codecs."""
+
+    code = "unsupported_audio"
+
+
+class NoAudioTrack(InvalidAudio):
+    """The container holds no audio track."""
+
+    code = "no_audio_track"
+
+
+class EmptyAudio(InvalidAudio):
+    """No bytes, or no samples after decoding."""
+
+    code = "empty_audio"
+
+
+class DamagedAudio(InvalidAudio):
+    """Recognised, but it cannot be decoded within the decoder's bounds."""
+
+    code = "damaged_audio"
+
+
+class AudioTooLong(InvalidAudio):
+    """Longer than the limit, in seconds of decoded audio."""
+
+    code = "audio_too_long"
+
+
+class ProtocolViolation(InvalidRequest):
+    """A live client sent a message that the protocol does not allow."""
+
+    code = "protocol_violation"
+
+
+class PoisonousInput(InvalidRequest):
+    """This input crashed its engine twice; it is refused from now on, by digest."""
+
+    code = "poisonous_input"
+
+
+class Unavailable(SpeechTranslatorError):
+    """Nothing is wrong with the request; trying again later may work.
+
+    Args:
+        message: one sentence for the caller.
+        retry_after: seconds after which a new try makes sense, where that is known.
+        details: further fields that are safe to show.
+    """
+
+    code = "unavailable"
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, **details: object
+    ) -> None:
+        super().__init__(message, **details)
+        self.retry_after = retry_after
+
+
+class EngineUnavailable(Unavailable):
+    """The engine is not ready: still loading, restarting, or given up."""
+
+    code = "engine_unavailable"
+
+
+class EngineFailed(Unavailable):
+    """The engine raised an error of its own on this input."""
+
+    code = "engine_failed"
+
+
+class EngineTimeout(Unavailable):
+    """The engine did not answer in its time and was restarted."""
+
+    code = "engine_timeout"
+
+
+class Overloaded(Unavailable):
+    """A bounded queue is full."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(Unavailable):
+    """The request's own deadline passed before the answer was there."""
+
+    code = "deadline_exceeded"
+
+
+class ShuttingDown(Unavailable):
+    """The service is draining and takes no new work."""
+
+    code = "shutting_down"

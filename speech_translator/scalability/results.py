@@ -1,0 +1,82 @@
+"""What the async door answers: frozen values, shaped for routes, live sessions and the CLI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from speech_translator.engines.values import Priority, Samples, Word
+from speech_translator.languages import Language
+from speech_translator.reliability.deadlines import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Who asks, how urgently, and until when."""
+
+    deadline: Deadline
+    owner: str = "anonymous"
+    priority: Priority = Priority.INTERACTIVE
+    use_cache: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """One translated text.
+
+    ``route`` names each step, e.g. ``("bergamot:en-pt",)``; ``degraded`` says that a fallback
+    answered; ``detected_language`` is set when the source was ``auto``.
+    """
+
+    text: str
+    source: Language
+    target: Language
+    engine: str
+    route: tuple[str, ...]
+    cached: bool = False
+    degraded: bool = False
+    detected_language: Language | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TranscribedSegment:
+    """A stretch of speech with times in seconds, and its translation when a target was given."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+    confidence: float
+    words: tuple[Word, ...] = ()
+    translation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transcription:
+    """A whole recording. ``duration`` in seconds; ``language_confidence`` in [0, 1]."""
+
+    text: str
+    language: Language
+    language_confidence: float
+    duration: float
+    segments: tuple[TranscribedSegment, ...]
+    engine: str
+    translation: Translation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """Spoken text: mono float32 samples at ``sample_rate`` Hz; ``voice`` is a ``Voice.id``."""
+
+    samples: Samples = field(repr=False)
+    sample_rate: int
+    voice: str
+    engine: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenTranslation:
+    """Speech translated into speech, with both texts."""
+
+    transcription: Transcription
+    speech: Speech

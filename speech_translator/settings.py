@@ -1,0 +1,159 @@
+"""Every setting, read from the environment once.
+
+A field's name in upper case is its environment variable (``PORT=9000``). The text under a field
+is its documentation; ``docs/SETTINGS.md`` is generated from it.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _user_directory(variable: str, fallback: str) -> Path:
+    """A directory of the XDG Base Directory Specification, ours below it."""
+    base = os.environ.get(variable)
+    return (Path(base) if base else Path.home() / fallback) / "speech-translator"
+
+
+class Settings(BaseSettings):
+    """The whole configuration; immutable."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", use_attribute_docstrings=True, env_ignore_empty=True
+    )
+
+    environment: Literal["development", "production"] = "development"
+    """What the service runs as. Production refuses to start without its secrets."""
+
+    host: str = "127.0.0.1"
+    """Address that the server listens on."""
+
+    port: int = Field(default=8000, ge=0, le=65535)
+    """TCP port that the server listens on."""
+
+    trusted_hosts: tuple[str, ...] = ()
+    """Further ``Host`` names that are answered, as a JSON list, beside localhost, 127.0.0.1, [::1]
+    and ``host``. Guards against DNS rebinding; ``["*"]`` turns the check off."""
+
+    cache_dir: Path = Field(default_factory=lambda: _user_directory("XDG_CACHE_HOME", ".cache"))
+    """Where models are kept once they are joined or downloaded."""
+
+    spool_dir: Path | None = None
+    """Where uploads and decoded audio wait; the system's temporary directory by default."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log line that is written."""
+
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """Log lines as JSON or for people; auto is for people on a terminal in development."""
+
+    # Engines
+
+    translators: tuple[str, ...] = ("bergamot",)
+    """Translation engines in order of preference, as a JSON list."""
+
+    transcribers: tuple[str, ...] = ("whisper",)
+    """Recognition engines in order of preference, as a JSON list."""
+
+    synthesizers: tuple[str, ...] = ("kokoro", "hibari", "espeak")
+    """Speech engines in order of preference for files, as a JSON list."""
+
+    live_synthesizers: tuple[str, ...] = ("hibari", "kokoro", "espeak")
+    """Speech engines in order of preference where the first audio must come soon."""
+
+    engine_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Threads that one engine may use; the number of cores by default."""
+
+    whisper_model: str = "base"
+    """Whisper model by its name in the catalog; base is embedded."""
+
+    whisper_compute_type: str = "int8"
+    """CTranslate2's compute type for Whisper: int8 on CPU, float16 on CUDA."""
+
+    engine_load_timeout_s: float = Field(default=60.0, gt=0)
+    """Seconds an engine process may take to load before it is killed and tried again."""
+
+    engine_call_timeout_s: float = Field(default=30.0, gt=0)
+    """Seconds one call to an engine process may take before the process is killed."""
+
+    engine_memory_limit_mb: int = Field(default=4096, ge=0)
+    """Address space that an engine process may add while it works, in MiB; 0 sets no limit."""
+
+    engine_queue_limit: int = Field(default=2048, ge=1)
+    """Calls that may wait for one engine; more are refused with 503."""
+
+    # Limits of a request
+
+    request_timeout_s: float = Field(default=60.0, gt=0)
+    """Deadline of a text request in seconds; ``X-Request-Timeout`` may shorten it."""
+
+    audio_request_timeout_s: float = Field(default=900.0, gt=0)
+    """Deadline of a request with a recording, in seconds."""
+
+    max_text_chars: int = Field(default=10_000, ge=1)
+    """Longest text in characters, and longest sum over the texts of one request times 10."""
+
+    max_texts: int = Field(default=128, ge=1)
+    """Most texts in one request."""
+
+    max_body_bytes: int = Field(default=2 * 1024 * 1024, ge=1024)
+    """Largest body of a JSON request, in bytes."""
+
+    max_upload_bytes: int = Field(default=512 * 1024 * 1024, ge=1024)
+    """Largest upload, in bytes."""
+
+    max_audio_s: float = Field(default=2 * 3600.0, gt=0)
+    """Longest recording after decoding, in seconds."""
+
+    max_glossary_terms: int = Field(default=200, ge=0)
+    """Most terms in the glossary of one request."""
+
+    # Decoders
+
+    decoder_processes: int = Field(default=2, ge=1)
+    """Sandboxed processes that decode uploads."""
+
+    decoder_memory_mb: int = Field(default=512, ge=128)
+    """Address space of one decoder, in MiB."""
+
+    decode_timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds that decoding one upload may take."""
+
+    # Cache
+
+    cache_max_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
+    """Memory for cached results in this process, in bytes; 0 turns the cache off."""
+
+    cache_ttl_s: float = Field(default=24 * 3600.0, gt=0)
+    """Seconds that a cached result stays valid."""
+
+    # Live sessions
+
+    live_max_sessions: int = Field(default=32, ge=1)
+    """Live sessions at the same time."""
+
+    live_max_s: float = Field(default=4 * 3600.0, gt=0)
+    """Longest live session, in seconds."""
+
+    live_idle_timeout_s: float = Field(default=60.0, gt=0)
+    """Seconds without any message from the client after which a live session ends."""
+
+    shutdown_grace_s: float = Field(default=20.0, ge=0)
+    """Seconds that requests in flight get to finish after SIGTERM."""
+
+    @cached_property
+    def models_dir(self) -> Path:
+        """Directory of the models below ``cache_dir``."""
+        return self.cache_dir / "models"
+
+    @property
+    def url(self) -> str:
+        """Address to show to people on this machine."""
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
+        return f"http://{shown}:{self.port}"
