@@ -1,0 +1,100 @@
+"""Which engines a configuration asks for, as specs that the broker can start.
+
+Adding an engine means one factory module and one entry in ``_BUILDERS``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+
+from speech_translator.engines.spec import EngineSpec
+from speech_translator.engines.values import Task
+from speech_translator.errors import ConfigurationError
+from speech_translator.settings import Settings
+
+# One engine must not let its libraries start a thread per core behind the broker's back:
+# CTranslate2 beside onnxruntime is known to deadlock or oversubscribe with OpenMP's defaults.
+_ONE_OPENMP_THREAD = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+# glibc gives every thread its own arena; two are enough and save tens of MiB a process.
+_FEW_ARENAS = {"MALLOC_ARENA_MAX": "2"}
+_OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+SPEECH_NICENESS = 5
+"""Synthesis yields to recognition and translation, which people wait for word by word."""
+
+VOICE_ACTIVITY = "silero"
+"""Name of the engine that finds speech; every recognition needs it."""
+
+
+def _options(settings: Settings) -> dict[str, object]:
+    return {"models_dir": str(settings.models_dir), "threads": settings.engine_threads}
+
+
+def _spec(settings: Settings, name: str, task: Task, **options: object) -> EngineSpec:
+    return EngineSpec(
+        name=name,
+        task=task,
+        factory=f"speech_translator.engines.{name}:load",
+        options={**_options(settings), **options},
+        load_timeout_s=settings.engine_load_timeout_s,
+        call_timeout_s=settings.engine_call_timeout_s,
+        memory_limit_mb=settings.engine_memory_limit_mb,
+        queue_limit=settings.engine_queue_limit,
+        environment={**_ONE_OPENMP_THREAD, **_FEW_ARENAS, **_OFFLINE},
+    )
+
+
+def _whisper(settings: Settings) -> EngineSpec:
+    spec = _spec(
+        settings,
+        "whisper",
+        "recognition",
+        model=settings.whisper_model,
+        compute_type=settings.whisper_compute_type,
+    )
+    # CTranslate2 spreads one call over OpenMP threads, so here they are wanted.
+    return replace(
+        spec,
+        environment={**spec.environment, "OMP_NUM_THREADS": str(settings.engine_threads)},
+    )
+
+
+def _speech(name: str) -> Callable[[Settings], EngineSpec]:
+    return lambda settings: replace(_spec(settings, name, "synthesis"), nice=SPEECH_NICENESS)
+
+
+_BUILDERS: Mapping[str, Callable[[Settings], EngineSpec]] = {
+    "whisper": _whisper,
+    VOICE_ACTIVITY: lambda settings: _spec(settings, VOICE_ACTIVITY, "voice_activity", threads=1),
+    "bergamot": lambda settings: _spec(settings, "bergamot", "translation"),
+    "hibari": _speech("hibari"),
+    "kokoro": _speech("kokoro"),
+    "espeak": _speech("espeak"),
+}
+
+
+def engine_specs(settings: Settings, tasks: Collection[Task] | None = None) -> list[EngineSpec]:
+    """Specs of every engine that the settings name, once each.
+
+    Args:
+        settings: the configuration.
+        tasks: only engines for these tasks; all by default.
+
+    Raises:
+        ConfigurationError: a setting names an engine that does not exist.
+    """
+    wanted = [*settings.transcribers, *settings.translators, *settings.synthesizers]
+    wanted += [name for name in settings.live_synthesizers if name not in wanted]
+    if settings.transcribers:
+        wanted.append(VOICE_ACTIVITY)
+    specs = []
+    for name in dict.fromkeys(wanted):
+        builder = _BUILDERS.get(name)
+        if builder is None:
+            known = ", ".join(sorted(set(_BUILDERS) - {VOICE_ACTIVITY}))
+            raise ConfigurationError(f"There is no engine {name!r}. Engines: {known}.")
+        spec = builder(settings)
+        if tasks is None or spec.task in tasks:
+            specs.append(spec)
+    return specs

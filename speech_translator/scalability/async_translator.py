@@ -1,0 +1,294 @@
+"""The one door to the models: routes, live sessions, jobs and the command line go through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from speech_translator.engines.values import Samples, SpeechProbabilities, Voice
+from speech_translator.errors import EmptyAudio
+from speech_translator.languages import Language
+from speech_translator.reliability.deadlines import Clock
+from speech_translator.scalability.cache_manager import CacheStatistics, MemoryCache
+from speech_translator.scalability.engine_access import CallBroker, EngineAccess
+from speech_translator.scalability.recognition import Progress, Recognised, Recognition
+from speech_translator.scalability.results import (
+    RequestContext,
+    Speech,
+    SpokenTranslation,
+    Transcription,
+    Translation,
+)
+from speech_translator.scalability.synthesis import Synthesis
+from speech_translator.scalability.text_translation import UNTRANSLATED, TextFormat, TextTranslation
+from speech_translator.settings import Settings
+from speech_translator.text.distribution import distribute, sentence_runs
+
+ENGLISH = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class TranslatorConfig:
+    """Chains of engines in order of preference, and the bounds of the cache."""
+
+    translators: tuple[str, ...]
+    transcribers: tuple[str, ...]
+    synthesizers: tuple[str, ...]
+    live_synthesizers: tuple[str, ...]
+    cache_max_bytes: int = 64 * 1024 * 1024
+    cache_ttl_s: float = 24 * 3600.0
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> TranslatorConfig:
+        """The part of the settings that matters here."""
+        return cls(
+            settings.translators,
+            settings.transcribers,
+            settings.synthesizers,
+            settings.live_synthesizers,
+            settings.cache_max_bytes,
+            settings.cache_ttl_s,
+        )
+
+
+class AsyncTranslator:
+    """Translation, recognition and synthesis over the engines of one broker.
+
+    All methods raise ``InvalidRequest`` for what the caller must change and ``Unavailable`` for
+    what may pass; none outlives its context's deadline. A coroutine that is cancelled drops its
+    work that is still queued.
+
+    Args:
+        broker: runs calls on engines.
+        config: chains and bounds.
+        clock: monotonic seconds, for the age of cached results.
+    """
+
+    def __init__(
+        self, broker: CallBroker, config: TranslatorConfig, *, clock: Clock | None = None
+    ) -> None:
+        access = EngineAccess(broker)
+        options = {"clock": clock} if clock else {}
+        self._cache: MemoryCache[object] = MemoryCache(
+            max_bytes=config.cache_max_bytes, ttl_s=config.cache_ttl_s, **options
+        )
+        self._texts = TextTranslation(access, config.translators, self._cache)
+        self._recognition = Recognition(access, config.transcribers)
+        self._synthesis = Synthesis(access, config.synthesizers, config.live_synthesizers)
+
+    async def translate(
+        self,
+        texts: Sequence[str],
+        *,
+        source: Language | None,
+        target: Language,
+        context: RequestContext,
+        text_format: TextFormat = "text",
+        glossary: Mapping[str, str] | None = None,
+    ) -> list[Translation]:
+        """One translation for each text, in order.
+
+        Args:
+            texts: validated texts.
+            source: their language, or None to detect it text by text.
+            target: the language wanted.
+            context: who asks, how urgently, until when.
+            text_format: ``html`` translates between the tags and keeps the rest byte for byte.
+            glossary: source terms and the words that must stand for them.
+
+        Raises:
+            UnsupportedPair: no engine and no pivot covers the pair.
+            LanguageNotDetected: ``source`` is None and a text is too short to be sure.
+        """
+        return await self._texts.translate(
+            texts,
+            source=source,
+            target=target,
+            context=context,
+            text_format=text_format,
+            glossary=glossary,
+        )
+
+    async def transcribe(
+        self,
+        samples: Samples,
+        *,
+        language: Language | None,
+        context: RequestContext,
+        target: Language | None = None,
+        word_timestamps: bool = False,
+        glossary: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Transcription:
+        """The transcript of a recording, translated as well when ``target`` is given.
+
+        Args:
+            samples: mono float32 at 16 kHz.
+            language: what is spoken, or None to detect it.
+            context: who asks, how urgently, until when.
+            target: translate into this language too, segment by segment.
+            word_timestamps: times and probabilities for each word.
+            glossary: terms for recognition to expect and for translation to keep.
+            progress: told the seconds done and in all, after every clip.
+
+        Raises:
+            UnsupportedPair: the spoken language cannot be recognised, or not be translated.
+        """
+        if language is not None and target is not None:
+            self._check_speech_pair(language, target)
+        recognised = await self._recognition.transcribe(
+            samples,
+            language=language,
+            context=context,
+            word_timestamps=word_timestamps,
+            prompt=", ".join(glossary) if glossary else None,
+            english=lambda spoken: target is not None and self._needs_english(spoken, target),
+            progress=progress,
+        )
+        if target is None:
+            return recognised.transcription
+        return await self._translated(recognised, target, glossary or {}, context)
+
+    async def synthesize(
+        self,
+        text: str,
+        *,
+        language: Language,
+        context: RequestContext,
+        voice: str | None = None,
+        speed: float = 1.0,
+        live: bool = False,
+    ) -> Speech:
+        """``text`` spoken by ``voice``, or by the best voice of the language.
+
+        Args:
+            text: what to say; text with nothing to say gives no samples.
+            language: of the text; its region picks a regional voice where there is one.
+            context: who asks, how urgently, until when.
+            voice: a ``Voice.id``.
+            speed: 0.5 to 2, 1 being the voice's own pace.
+            live: prefer engines that begin soon over those that sound best.
+
+        Raises:
+            UnsupportedVoice: no such voice, or none for the language.
+        """
+        return await self._synthesis.synthesize(
+            text, language=language, context=context, voice=voice, speed=speed, live=live
+        )
+
+    async def translate_speech(
+        self,
+        samples: Samples,
+        *,
+        source: Language | None,
+        target: Language,
+        context: RequestContext,
+        voice: str | None = None,
+        glossary: Mapping[str, str] | None = None,
+    ) -> SpokenTranslation:
+        """Speech to speech: recognised, translated, spoken.
+
+        Raises:
+            EmptyAudio: nothing was said.
+        """
+        transcription = await self.transcribe(
+            samples, language=source, target=target, glossary=glossary, context=context
+        )
+        if transcription.translation is None or not transcription.translation.text.strip():
+            raise EmptyAudio("No speech was found in the recording.")
+        speech = await self.synthesize(
+            transcription.translation.text, language=target, voice=voice, context=context
+        )
+        return SpokenTranslation(transcription, speech)
+
+    async def detect_speech(
+        self, samples: Samples, state: bytes | None, *, context: RequestContext
+    ) -> SpeechProbabilities:
+        """Probability of speech in each 512-sample window; ``state`` continues a stream."""
+        return await self._recognition.detect_speech(samples, state, context)
+
+    def pairs(self) -> dict[str, frozenset[str]]:
+        """Text: which languages each source reaches, by ``Language.key``."""
+        planner = self._texts.planner()
+        return {source: planner.targets(source) for source in sorted(planner.sources())}
+
+    def spoken_languages(self) -> frozenset[str]:
+        """Languages that recognition knows."""
+        return frozenset(key for info in self._recognition.infos() for key in info.languages)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """Voices of the loaded engines, the preferred engine's first."""
+        return self._synthesis.voices()
+
+    def cache_statistics(self) -> CacheStatistics:
+        """Hits, misses and what is held."""
+        return replace(self._cache.statistics)
+
+    def clear_cache(self) -> int:
+        """Forget all cached results; how many there were."""
+        return self._cache.clear()
+
+    def _to_english(self, spoken: Language) -> bool:
+        return any(
+            info.to_english and spoken.key in info.languages for info in self._recognition.infos()
+        )
+
+    def _needs_english(self, spoken: Language, target: Language) -> bool:
+        """Whether recognition's own reading in English is the only way to ``target``."""
+        planner = self._texts.planner()
+        if spoken.key == target.key or planner.routes(spoken.key, target.key):
+            return False
+        return self._to_english(spoken) and (
+            target.key == ENGLISH or bool(planner.routes(ENGLISH, target.key))
+        )
+
+    def _check_speech_pair(self, spoken: Language, target: Language) -> None:
+        """Refuse a pair before the work; see ``TextTranslation.check_pair``."""
+        if spoken.key != target.key and not self._needs_english(spoken, target):
+            self._texts.check_pair(spoken, target)
+
+    async def _translated(
+        self,
+        recognised: Recognised,
+        target: Language,
+        glossary: Mapping[str, str],
+        context: RequestContext,
+    ) -> Transcription:
+        """The transcription with a translation of the whole and of every segment."""
+        transcription = recognised.transcription
+        spoken = transcription.language
+        if not transcription.segments:
+            nothing = Translation("", spoken, target, UNTRANSLATED, ())
+            return replace(transcription, translation=nothing)
+        if recognised.english is None:
+            if spoken.key != target.key:
+                self._texts.check_pair(spoken, target)
+            originals = [segment.text for segment in transcription.segments]
+            source, before = spoken, ()
+        else:
+            originals = list(recognised.english)
+            source = Language.parse(ENGLISH)
+            before = (f"{transcription.engine}:{spoken.key}-{ENGLISH}",)
+        runs = sentence_runs(originals)
+        sentences = [" ".join(filter(None, (originals[i] for i in run))) for run in runs]
+        answers = await self._texts.translate(
+            sentences, source=source, target=target, glossary=glossary, context=context
+        )
+        parts: list[str] = []
+        for run, answer in zip(runs, answers, strict=True):
+            parts += distribute(answer.text, [originals[i] for i in run])
+        segments = tuple(
+            replace(segment, translation=part)
+            for segment, part in zip(transcription.segments, parts, strict=True)
+        )
+        steps = (*before, *dict.fromkeys(step for answer in answers for step in answer.route))
+        translation = Translation(
+            " ".join(filter(None, (answer.text.strip() for answer in answers))),
+            spoken,
+            target,
+            engine=steps[-1].partition(":")[0] if steps else UNTRANSLATED,
+            route=steps,
+            cached=all(answer.cached for answer in answers),
+            degraded=any(answer.degraded for answer in answers),
+        )
+        return replace(transcription, segments=segments, translation=translation)

@@ -1,0 +1,152 @@
+"""One call to one engine of a chain, and the fall to the next one.
+
+This is where the guards stand, in this order: breaker (is the engine worth trying), retry, the
+broker's admission and batching, and an attempt timeout that leaves a later engine time to answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from speech_translator.engines.values import Call, EngineInfo, Priority, Result
+from speech_translator.errors import (
+    DeadlineExceeded,
+    EngineTimeout,
+    EngineUnavailable,
+    ShuttingDown,
+    Unavailable,
+)
+from speech_translator.reliability.deadlines import Deadline
+from speech_translator.reliability.guards import Breaker, NullBreaker, NullRetry, Retry
+from speech_translator.scalability.results import RequestContext
+
+T = TypeVar("T")
+Option = TypeVar("Option")
+
+ATTEMPT_SHARE = 0.6
+"""Part of the remaining time that an attempt gets while there is another engine to fall to."""
+
+
+class EngineState(Protocol):
+    """What the broker says of one engine."""
+
+    @property
+    def state(self) -> str:
+        """starting, ready, restarting, failed or missing."""
+        ...
+
+    @property
+    def info(self) -> EngineInfo | None:
+        """What the engine said of itself; kept through restarts."""
+        ...
+
+
+class CallBroker(Protocol):
+    """The part of the broker that is needed here."""
+
+    async def submit(
+        self, engine: str, call: Call, *, priority: Priority, deadline: Deadline, owner: str = ""
+    ) -> Result:
+        """Run one call on one engine."""
+        ...
+
+    def status(self) -> Mapping[str, EngineState]:
+        """The state of every engine."""
+        ...
+
+
+@dataclass(slots=True)
+class EngineAccess:
+    """Engines by name, behind their guards.
+
+    Args:
+        broker: runs the calls.
+        breakers: the breaker of an engine, by name; always closed by default.
+        retry: how a failed attempt is repeated; not at all by default.
+    """
+
+    broker: CallBroker
+    breakers: Callable[[str], Breaker] = lambda _name: NullBreaker()
+    retry: Retry = field(default_factory=NullRetry)
+    _infos: dict[str, EngineInfo] = field(default_factory=dict)
+
+    def infos(self, names: Sequence[str]) -> list[EngineInfo]:
+        """What the loaded engines among ``names`` said of themselves, in that order."""
+        known = self._infos
+        if any(name not in known for name in names):
+            for name, status in self.broker.status().items():
+                if status.info is not None:
+                    known[name] = status.info  # the same through every restart
+        return [known[name] for name in names if name in known]
+
+    def starting(self, names: Sequence[str]) -> bool:
+        """Whether one of ``names`` has not yet said what it can do but may soon."""
+        status = self.broker.status()
+        return any(
+            status[name].info is None and status[name].state in {"starting", "restarting"}
+            for name in names
+            if name in status
+        )
+
+    async def call(
+        self, engine: str, call: Call, context: RequestContext, *, share: float = 1.0
+    ) -> Result:
+        """One guarded attempt within a ``share`` of what remains of the deadline.
+
+        Raises:
+            EngineTimeout: the attempt's share of the deadline passed.
+            SpeechTranslatorError: what the broker raises.
+        """
+        deadline = context.deadline
+        if share < 1:
+            deadline = Deadline.after(deadline.remaining() * share, clock=deadline.clock)
+
+        async def attempt() -> Result:
+            return await self.broker.submit(
+                engine, call, priority=context.priority, deadline=deadline, owner=context.owner
+            )
+
+        try:
+            return await self.retry.call(attempt, deadline)
+        except DeadlineExceeded:
+            if context.deadline.expired():
+                raise
+            raise EngineTimeout("The engine did not answer in its share of the time.") from None
+
+    async def first_answer(
+        self,
+        options: Sequence[Option],
+        engines_of: Callable[[Option], Sequence[str]],
+        work: Callable[[Option, float], Awaitable[T]],
+    ) -> tuple[T, int]:
+        """Try options in order; the first answer and the index of the option that gave it.
+
+        An option whose breaker is open is passed over. Only ``Unavailable`` falls through: an
+        error that the caller must mend is the same on every engine.
+
+        Args:
+            options: routes or engines, the preferred one first; at least one.
+            engines_of: the engines that an option needs.
+            work: does the job by one option, within the share of the time that it is told.
+
+        Raises:
+            Unavailable: every option failed; the first option's error.
+        """
+        failure: Unavailable | None = None
+        for index, option in enumerate(options):
+            if any(self.breakers(engine).is_open() for engine in engines_of(option)):
+                continue
+            try:
+                return await work(option, 1.0 if option is options[-1] else ATTEMPT_SHARE), index
+            except (DeadlineExceeded, ShuttingDown):
+                raise
+            except Unavailable as error:
+                failure = failure or error
+        if failure is None:
+            raise EngineUnavailable(
+                "Every engine for this is switched off for the moment after failures.",
+                retry_after=5.0,
+            )
+        raise failure

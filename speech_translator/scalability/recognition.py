@@ -1,0 +1,276 @@
+"""Recordings to transcripts: speech is found, cut at pauses into clips, and decoded in batches.
+
+Each clip is one bounded unit of work in the broker's queue, so that a long recording never holds
+an engine for more than a moment and a live session can always go in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+
+import msgspec
+import numpy as np
+
+from speech_translator.engines.registry import VOICE_ACTIVITY
+from speech_translator.engines.values import (
+    SAMPLE_RATE,
+    DetectSpeechCall,
+    EngineInfo,
+    Priority,
+    Samples,
+    Segment,
+    SpeechProbabilities,
+    TranscribeCall,
+    Transcript,
+)
+from speech_translator.errors import EngineUnavailable, UnsupportedPair
+from speech_translator.languages import Language
+from speech_translator.media.speech_regions import Region, plan_clips
+from speech_translator.scalability.concurrency import run_all
+from speech_translator.scalability.engine_access import EngineAccess
+from speech_translator.scalability.results import (
+    RequestContext,
+    TranscribedSegment,
+    Transcription,
+)
+
+Progress = Callable[[float, float], None]
+"""Told the seconds that are done and the seconds in all."""
+
+WINDOW = 512
+"""Samples that one speech probability covers."""
+
+_SEARCH_STEP = 60 * SAMPLE_RATE // WINDOW * WINDOW
+_DETECTION_CLIPS = 4
+_CLIPS_AT_ONCE = 16
+_LONG_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A transcription, and its English reading where that was asked for, segment by segment."""
+
+    transcription: Transcription
+    english: tuple[str, ...] | None = None
+
+
+class Recognition:
+    """Transcribes whole recordings over the chain of recognition engines.
+
+    Args:
+        access: the engines.
+        chain: names of recognition engines in order of preference.
+    """
+
+    def __init__(self, access: EngineAccess, chain: Sequence[str]) -> None:
+        self._access = access
+        self._chain = tuple(chain)
+
+    def infos(self) -> list[EngineInfo]:
+        """Recognition engines that are loaded, the preferred one first."""
+        return self._access.infos(self._chain)
+
+    async def detect_speech(
+        self, samples: Samples, state: bytes | None, context: RequestContext
+    ) -> SpeechProbabilities:
+        """Probabilities of speech for the windows of ``samples``; see ``DetectSpeechCall``."""
+        call = DetectSpeechCall(samples, state)
+        result = await self._access.call(VOICE_ACTIVITY, call, context)
+        assert isinstance(result, SpeechProbabilities)  # noqa: S101 - the contract of the call
+        return result
+
+    async def transcribe(
+        self,
+        samples: Samples,
+        *,
+        language: Language | None,
+        context: RequestContext,
+        word_timestamps: bool = False,
+        prompt: str | None = None,
+        english: Callable[[Language], bool] = lambda _language: False,
+        progress: Progress | None = None,
+    ) -> Recognised:
+        """The transcript of 16 kHz mono ``samples``.
+
+        Args:
+            samples: float32 in [-1, 1].
+            language: what is spoken, or None to detect it from the first clips.
+            context: deadline, owner, priority; a long recording steps back to bulk priority.
+            word_timestamps: times for each word too.
+            prompt: terms that recognition should expect.
+            english: asked with the spoken language whether an English reading is needed as well.
+            progress: told after every clip.
+        """
+        duration = len(samples) / SAMPLE_RATE
+        if duration > _LONG_S and context.priority is Priority.INTERACTIVE:
+            context = replace(context, priority=Priority.BULK)
+        engines = self._engines(language)
+        clips = await self._clips(samples, context)
+        template = TranscribeCall(
+            samples[:0],
+            language=language.key if language else None,
+            word_timestamps=word_timestamps,
+            prompt=prompt,
+        )
+
+        async def by(info: EngineInfo, share: float) -> Recognised:
+            work = _Recording(self._access, info.name, samples, clips, context, share, progress)
+            return await work.run(template, duration, english)
+
+        recognised, _ = await self._access.first_answer(engines, lambda info: [info.name], by)
+        return recognised
+
+    def _engines(self, language: Language | None) -> list[EngineInfo]:
+        infos = self.infos()
+        if not infos:
+            raise EngineUnavailable("Speech recognition is still loading.", retry_after=2.0)
+        fitting = [info for info in infos if language is None or language.key in info.languages]
+        if not fitting and language is not None:
+            known = sorted({key for info in infos for key in info.languages})
+            raise UnsupportedPair(
+                f"No engine recognises speech in {language.tag}. Languages: {', '.join(known)}.",
+                source_language=language.tag,
+                supported_sources=known,
+            )
+        return fitting
+
+    async def _clips(self, samples: Samples, context: RequestContext) -> list[Region]:
+        """Where to cut: stretches of speech, in seconds."""
+        state: bytes | None = None
+        found = []
+        for start in range(0, len(samples), _SEARCH_STEP):
+            piece = np.asarray(samples[start : start + _SEARCH_STEP], dtype=np.float32)
+            short = -len(piece) % WINDOW
+            if short:
+                piece = np.pad(piece, (0, short))
+            answer = await self.detect_speech(piece, state, context)
+            state = answer.state
+            found.append(np.asarray(answer.probabilities, dtype=np.float32))
+        probabilities = np.concatenate(found) if found else np.zeros(0, np.float32)
+        return plan_clips(probabilities, len(samples) / SAMPLE_RATE)
+
+
+@dataclass(slots=True)
+class _Recording:
+    """One recording on its way through one engine."""
+
+    access: EngineAccess
+    engine: str
+    samples: Samples
+    clips: Sequence[Region]
+    context: RequestContext
+    share: float
+    progress: Progress | None
+    done_s: float = 0.0
+
+    async def run(
+        self, template: TranscribeCall, duration: float, english: Callable[[Language], bool]
+    ) -> Recognised:
+        """Decode all clips and put them together."""
+        transcripts = await self._transcripts(template)
+        language, confidence = _spoken(transcripts, template.language)
+        readings: list[Transcript] | None = None
+        if transcripts and english(language):
+            plain = msgspec.structs.replace(template, language=language.key, task="translate")
+            readings = await self._decode(range(len(self.clips)), plain)
+        segments, texts = self._assemble(transcripts, readings)
+        if self.progress:
+            self.progress(duration, duration)
+        transcription = Transcription(
+            text=" ".join(segment.text for segment in segments),
+            language=language,
+            language_confidence=confidence,
+            duration=duration,
+            segments=tuple(segments),
+            engine=self.engine,
+        )
+        return Recognised(transcription, tuple(texts) if readings is not None else None)
+
+    async def _transcripts(self, template: TranscribeCall) -> list[Transcript]:
+        """Transcripts of all clips; an unknown language is voted on by the first few."""
+        if template.language is not None or not self.clips:
+            return await self._decode(range(len(self.clips)), template)
+        head = range(min(_DETECTION_CLIPS, len(self.clips)))
+        first = await self._decode(head, template)
+        language, _ = _spoken(first, None)
+        settled = msgspec.structs.replace(template, language=language.key)
+        # A clip that disagreed with the vote was decoded in the wrong language: once more.
+        astray = [index for index in head if first[index].language != language.key]
+        again = dict(zip(astray, await self._decode(astray, settled), strict=True))
+        rest = await self._decode(range(len(head), len(self.clips)), settled)
+        return [again.get(index, first[index]) for index in head] + rest
+
+    async def _decode(self, indices: Sequence[int], template: TranscribeCall) -> list[Transcript]:
+        async def one(index: int) -> Transcript:
+            clip = self.clips[index]
+            piece = self.samples[int(clip.start * SAMPLE_RATE) : int(clip.end * SAMPLE_RATE)]
+            audio = np.ascontiguousarray(piece, dtype=np.float32)
+            call = msgspec.structs.replace(template, audio=audio)
+            result = await self.access.call(self.engine, call, self.context, share=self.share)
+            assert isinstance(result, Transcript)  # noqa: S101 - the contract of TranscribeCall
+            if self.progress:
+                self.done_s = max(self.done_s, clip.end)
+                self.progress(self.done_s, len(self.samples) / SAMPLE_RATE)
+            return result
+
+        return await run_all((one(index) for index in indices), at_once=_CLIPS_AT_ONCE)
+
+    def _assemble(
+        self, transcripts: Sequence[Transcript], readings: Sequence[Transcript] | None
+    ) -> tuple[list[TranscribedSegment], list[str]]:
+        segments: list[TranscribedSegment] = []
+        english: list[str] = []
+        ids = count()
+        for index, (clip, transcript) in enumerate(zip(self.clips, transcripts, strict=True)):
+            spoken = [segment for segment in transcript.segments if segment.text.strip()]
+            segments += [_placed(segment, clip, next(ids)) for segment in spoken]
+            if readings is not None:
+                english += _aligned(spoken, readings[index].segments)
+        return segments, english
+
+
+def _spoken(transcripts: Sequence[Transcript], given: str | None) -> tuple[Language, float]:
+    """The language most clips agree on, weighted by how sure they are and how much was said."""
+    if given is not None:
+        return Language.parse(given), 1.0
+    votes: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    for transcript in transcripts:
+        weight = sum(segment.end - segment.start for segment in transcript.segments) or 0.1
+        votes[transcript.language] = (
+            votes.get(transcript.language, 0.0) + weight * transcript.language_confidence
+        )
+        weights[transcript.language] = weights.get(transcript.language, 0.0) + weight
+    if not votes:
+        return Language.parse("und"), 0.0
+    best = max(votes, key=lambda language: votes[language])
+    return Language.parse(best), min(1.0, votes[best] / weights[best])
+
+
+def _placed(segment: Segment, clip: Region, number: int) -> TranscribedSegment:
+    """A segment of a clip with times of the whole recording."""
+    words = tuple(
+        type(word)(word.start + clip.start, word.end + clip.start, word.text, word.probability)
+        for word in segment.words
+    )
+    return TranscribedSegment(
+        id=number,
+        start=segment.start + clip.start,
+        end=segment.end + clip.start,
+        text=segment.text.strip(),
+        confidence=segment.confidence,
+        words=words,
+    )
+
+
+def _aligned(spoken: Sequence[Segment], english: Sequence[Segment]) -> list[str]:
+    """English segments joined to the spoken ones that they overlap most; none is lost."""
+    texts: list[list[str]] = [[] for _ in spoken]
+    for reading in english:
+        if not spoken or not reading.text.strip():
+            continue
+        overlaps = [min(s.end, reading.end) - max(s.start, reading.start) for s in spoken]
+        texts[int(np.argmax(overlaps))].append(reading.text.strip())
+    return [" ".join(parts) for parts in texts]

@@ -1,0 +1,132 @@
+"""Text to speech, sentence by sentence, over the chain of synthesis engines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from speech_translator import text as texts_
+from speech_translator.engines.values import Audio, EngineInfo, Samples, SynthesizeCall, Voice
+from speech_translator.errors import EngineUnavailable, UnsupportedVoice
+from speech_translator.languages import Language
+from speech_translator.scalability.concurrency import run_all
+from speech_translator.scalability.engine_access import EngineAccess
+from speech_translator.scalability.results import RequestContext, Speech
+
+PAUSE_S = 0.2
+"""Silence between two sentences, in seconds."""
+
+_SENTENCES_AT_ONCE = 4
+
+
+class Synthesis:
+    """Speaks texts.
+
+    Args:
+        access: the engines.
+        chain: engines in order of preference for recordings.
+        live_chain: engines in order of preference where the first audio must come soon.
+    """
+
+    def __init__(
+        self, access: EngineAccess, chain: Sequence[str], live_chain: Sequence[str]
+    ) -> None:
+        self._access = access
+        self._chain = tuple(chain)
+        self._live_chain = tuple(live_chain)
+
+    def infos(self, *, live: bool = False) -> list[EngineInfo]:
+        """Loaded engines, the preferred one first."""
+        return self._access.infos(self._live_chain if live else self._chain)
+
+    def voices(self) -> tuple[Voice, ...]:
+        """All voices of the loaded engines, those of the preferred engine first."""
+        return tuple(voice for info in self.infos() for voice in info.voices)
+
+    async def synthesize(
+        self,
+        text: str,
+        *,
+        language: Language,
+        context: RequestContext,
+        voice: str | None = None,
+        speed: float = 1.0,
+        live: bool = False,
+    ) -> Speech:
+        """``text`` spoken; see ``AsyncTranslator.synthesize``."""
+        engines = self._engines(language, voice, live=live)
+        sentences = texts_.sentences(text, language)
+
+        async def by(info: EngineInfo, share: float) -> Speech:
+            spoken = voice or _default_voice(info, language)
+            pieces = await run_all(
+                (
+                    self._sentence(info.name, sentence, language, spoken, speed, context, share)
+                    for sentence in sentences
+                ),
+                at_once=_SENTENCES_AT_ONCE,
+            )
+            rate = next((piece.sample_rate for piece in pieces if len(piece.samples)), 24_000)
+            return Speech(_joined(pieces, rate), rate, spoken or info.name, info.name, language)
+
+        speech, _ = await self._access.first_answer(engines, lambda info: [info.name], by)
+        return speech
+
+    async def _sentence(
+        self,
+        engine: str,
+        sentence: str,
+        language: Language,
+        voice: str | None,
+        speed: float,
+        context: RequestContext,
+        share: float,
+    ) -> Audio:
+        call = SynthesizeCall(sentence, language.key, voice, speed)
+        result = await self._access.call(engine, call, context, share=share)
+        assert isinstance(result, Audio)  # noqa: S101 - the contract of SynthesizeCall
+        return result
+
+    def _engines(self, language: Language, voice: str | None, *, live: bool) -> list[EngineInfo]:
+        infos = self.infos(live=live)
+        chain = self._live_chain if live else self._chain
+        if voice is not None:
+            owner = [info for info in infos if any(known.id == voice for known in info.voices)]
+            if owner and language.key in owner[0].languages:
+                return owner
+            if not owner and self._access.starting(chain):
+                raise EngineUnavailable("Speech synthesis is still loading.", retry_after=2.0)
+            offered = sorted(v.id for v in self.voices() if v.language == language.key)
+            raise UnsupportedVoice(
+                f"There is no such voice for {language.tag}; GET /voices lists them.",
+                supported_voices=offered,
+            )
+        fitting = [info for info in infos if language.key in info.languages]
+        if fitting:
+            return fitting
+        if self._access.starting(chain):
+            raise EngineUnavailable("Speech synthesis is still loading.", retry_after=2.0)
+        known = sorted({key for info in infos for key in info.languages})
+        raise UnsupportedVoice(
+            f"No engine speaks {language.tag}. Languages: {', '.join(known) or 'none installed'}.",
+            supported_languages=known,
+        )
+
+
+def _default_voice(info: EngineInfo, language: Language) -> str | None:
+    """The engine's first voice of the language, one of the same region if there is one."""
+    voices = [voice for voice in info.voices if voice.language == language.key]
+    regional = [voice for voice in voices if language.region and voice.region == language.region]
+    return next((voice.id for voice in regional or voices), None)
+
+
+def _joined(pieces: Sequence[Audio], rate: int) -> Samples:
+    """All pieces with a pause between them."""
+    pause = np.zeros(int(PAUSE_S * rate), np.float32)
+    parts: list[Samples] = []
+    for piece in pieces:
+        samples = np.asarray(piece.samples, np.float32)
+        if len(samples):
+            parts += [samples, pause]
+    return np.concatenate(parts[:-1]) if parts else np.zeros(0, np.float32)

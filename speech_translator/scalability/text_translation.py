@@ -1,0 +1,230 @@
+"""Texts to texts: detection, the plan over sentences, the cache, the chain of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from speech_translator import text as texts_
+from speech_translator.engines import routing
+from speech_translator.engines.values import EngineInfo, TranslateCall
+from speech_translator.errors import EngineUnavailable, LanguageNotDetected, UnsupportedPair
+from speech_translator.languages import Language
+from speech_translator.scalability.cache_manager import MemoryCache, SingleFlight, cache_key
+from speech_translator.scalability.concurrency import run_all
+from speech_translator.scalability.engine_access import EngineAccess
+from speech_translator.scalability.results import RequestContext, Translation
+
+TextFormat = Literal["text", "html"]
+
+TEXTS_AT_ONCE = 8
+"""Texts of one request that are worked on at once."""
+
+SENTENCES_AT_ONCE = 8
+"""Sentences of one text at the engines at once; with the texts it bounds what a request queues."""
+
+UNTRANSLATED = "none"
+"""The ``engine`` of an answer that needed none: same language, or nothing but signs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sentence:
+    """One translated sentence, as cached."""
+
+    text: str
+    route: tuple[str, ...]
+    degraded: bool = False
+
+
+class TextTranslation:
+    """Translates texts over the chain of translation engines.
+
+    Args:
+        access: the engines.
+        chain: names of translation engines in order of preference.
+        cache: where sentences are kept.
+    """
+
+    def __init__(
+        self, access: EngineAccess, chain: Sequence[str], cache: MemoryCache[_Sentence]
+    ) -> None:
+        self._access = access
+        self._chain = tuple(chain)
+        self._cache = cache
+        self._flights: SingleFlight[_Sentence] = SingleFlight()
+        self._planner = routing.RoutePlanner(())
+        self._revision = ""
+
+    def planner(self) -> routing.RoutePlanner:
+        """The planner over the engines that are loaded by now."""
+        infos = tuple(self._access.infos(self._chain))
+        if infos != self._planner.engines:
+            self._planner = routing.RoutePlanner(infos)
+            self._revision = _revision(infos)
+        return self._planner
+
+    async def translate(
+        self,
+        texts: Sequence[str],
+        *,
+        source: Language | None,
+        target: Language,
+        context: RequestContext,
+        text_format: TextFormat = "text",
+        glossary: Mapping[str, str] | None = None,
+    ) -> list[Translation]:
+        """One translation a text, in order; see ``AsyncTranslator.translate``."""
+        sources = [source or self._detect(text) for text in texts]
+        return await run_all(
+            (
+                self._one(
+                    text,
+                    given or target,
+                    target,
+                    detected=source is None and given is not None,
+                    text_format=text_format,
+                    glossary=glossary or {},
+                    context=context,
+                )
+                for text, given in zip(texts, sources, strict=True)
+            ),
+            at_once=TEXTS_AT_ONCE,
+        )
+
+    def check_pair(self, source: Language, target: Language) -> tuple[routing.Route, ...]:
+        """The routes of a pair.
+
+        Raises:
+            UnsupportedPair: nothing covers it; the details say what is supported.
+            EngineUnavailable: an engine that may cover it is still loading.
+        """
+        planner = self.planner()
+        routes = planner.routes(source.key, target.key)
+        if routes:
+            return routes
+        if self._access.starting(self._chain):
+            raise EngineUnavailable("Translation is still loading.", retry_after=2.0)
+        targets = sorted(planner.targets(source.key))
+        offer = (
+            f"From {source.key} there is {', '.join(targets)}."
+            if targets
+            else f"Sources: {', '.join(sorted(planner.sources())) or 'none installed'}."
+        )
+        raise UnsupportedPair(
+            f"No engine translates {source.tag} into {target.tag}. {offer}",
+            source_language=source.tag,
+            target_language=target.tag,
+            supported_targets=targets,
+            supported_sources=sorted(planner.sources()),
+        )
+
+    @staticmethod
+    def _detect(text: str) -> Language | None:
+        """The language of ``text``; None when it holds nothing that has one."""
+        if not texts_.has_letters(text):
+            return None
+        detection = texts_.detect_language(text)
+        if detection.language is None:
+            raise LanguageNotDetected(
+                "The text is too short or too mixed to tell its language; give source_language."
+            )
+        return detection.language
+
+    async def _one(
+        self,
+        text: str,
+        source: Language,
+        target: Language,
+        *,
+        detected: bool,
+        text_format: TextFormat,
+        glossary: Mapping[str, str],
+        context: RequestContext,
+    ) -> Translation:
+        detected_language = source if detected else None
+        if source.key == target.key or not texts_.has_letters(text):
+            return Translation(
+                text, source, target, UNTRANSLATED, (), detected_language=detected_language
+            )
+        routes = self.check_pair(source, target)
+        plan = texts_.plan(
+            text, source=source, target=target, text_format=text_format, glossary=glossary
+        )
+        answers: list[tuple[_Sentence, bool]] = []
+        try:
+            batch = next(plan)
+            while True:
+                found = await self._sentences(batch, source, target, routes, context)
+                answers += found
+                batch = plan.send([sentence.text for sentence, _ in found])
+        except StopIteration as finished:
+            translated: str = finished.value
+        taken = answers[0][0].route if answers else ()
+        return Translation(
+            translated,
+            source,
+            target,
+            engine=taken[-1].partition(":")[0] if taken else UNTRANSLATED,
+            route=tuple(dict.fromkeys(step for answer, _ in answers for step in answer.route)),
+            cached=bool(answers) and all(cached for _, cached in answers),
+            degraded=any(answer.degraded for answer, _ in answers),
+            detected_language=detected_language,
+        )
+
+    async def _sentences(
+        self,
+        batch: Sequence[str],
+        source: Language,
+        target: Language,
+        routes: Sequence[routing.Route],
+        context: RequestContext,
+    ) -> list[tuple[_Sentence, bool]]:
+        return await run_all(
+            (self._sentence(sentence, source, target, routes, context) for sentence in batch),
+            at_once=SENTENCES_AT_ONCE,
+        )
+
+    async def _sentence(
+        self,
+        sentence: str,
+        source: Language,
+        target: Language,
+        routes: Sequence[routing.Route],
+        context: RequestContext,
+    ) -> tuple[_Sentence, bool]:
+        """One sentence and whether it came from the cache."""
+        if not context.use_cache:
+            return await self._by_routes(sentence, routes, context), False
+        key = cache_key("text", self._revision, source.key, target.key, context.owner, sentence)
+        kept = self._cache.get(key)
+        if kept is not None:
+            return kept, True
+        answer = await self._flights.run(
+            key, lambda: self._by_routes(sentence, routes, context), context.deadline
+        )
+        if not answer.degraded:
+            self._cache.put(key, answer, 2 * len(sentence) + 2 * len(answer.text))
+        return answer, False
+
+    async def _by_routes(
+        self, sentence: str, routes: Sequence[routing.Route], context: RequestContext
+    ) -> _Sentence:
+        async def walk(route: routing.Route, share: float) -> str:
+            found = sentence
+            for step in route:
+                call = TranslateCall(found, step.source, step.target)
+                result = await self._access.call(step.engine, call, context, share=share)
+                assert isinstance(result, str)  # noqa: S101 - the contract of TranslateCall
+                found = result
+            return found
+
+        translated, index = await self._access.first_answer(
+            routes, lambda route: [step.engine for step in route], walk
+        )
+        return _Sentence(translated, routing.names(routes[index]), degraded=index > 0)
+
+
+def _revision(infos: Sequence[EngineInfo]) -> str:
+    """What distinguishes the results of one set of engines and weights from another's."""
+    return "|".join(f"{info.name}={','.join(info.models)}" for info in infos)

@@ -1,0 +1,60 @@
+"""Everything that runs behind the API and the command line, opened and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from speech_translator.engines.registry import engine_specs
+from speech_translator.engines.values import Task
+from speech_translator.media import DecoderConfig, DecoderPool
+from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
+from speech_translator.scalability.broker import Broker
+from speech_translator.scalability.events import BrokerEvent
+from speech_translator.settings import Settings
+
+
+def _ignore(_event: BrokerEvent) -> None:
+    """The listener for those who do not listen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The running parts. Engines may still be loading; ``broker.wait_ready`` waits for them."""
+
+    settings: Settings
+    broker: Broker
+    decoders: DecoderPool
+    translator: AsyncTranslator
+
+
+@asynccontextmanager
+async def open_services(
+    settings: Settings,
+    *,
+    tasks: Collection[Task] | None = None,
+    decode: bool = True,
+    listener: Callable[[BrokerEvent], None] = _ignore,
+) -> AsyncIterator[Services]:
+    """Start engine processes and decoders; stop them in reverse order at the end.
+
+    Args:
+        settings: the configuration.
+        tasks: start only engines for these tasks; all by default.
+        decode: whether uploads will be decoded.
+        listener: told every event of the broker.
+
+    Raises:
+        ConfigurationError: the settings name something that does not exist.
+    """
+    broker = Broker(engine_specs(settings, tasks), listener=listener)
+    decoders = DecoderPool(DecoderConfig.from_settings(settings))
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(broker.stop)
+        await broker.start()
+        if decode:
+            stack.push_async_callback(decoders.stop)
+            await decoders.start()
+        translator = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))
+        yield Services(settings, broker, decoders, translator)
