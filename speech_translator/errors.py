@@ -7,8 +7,15 @@
     │   ├── ModelMissing              model_missing
     │   └── ModelDamaged              model_damaged
     ├── InvalidRequest                invalid_request      the caller must change something
-    │   ├── MalformedBody             malformed_body
+    │   ├── MalformedBody             malformed_body       not JSON, not a form, invalid UTF-8
+    │   ├── InvalidField              invalid_field        a field is missing, unknown or wrong
     │   ├── PayloadTooLarge           payload_too_large
+    │   ├── BodyTimeout               body_timeout         the body came too slowly
+    │   ├── UnsupportedMediaType      unsupported_media_type
+    │   ├── NotFound                  not_found
+    │   ├── MethodNotAllowed          method_not_allowed
+    │   ├── UntrustedHost             untrusted_host       a Host that is not ours
+    │   ├── CrossSiteRequest          cross_site_request   sent by another site's page
     │   ├── InvalidText               invalid_text
     │   │   ├── EmptyText             empty_text
     │   │   └── TextTooLong           text_too_long
@@ -86,15 +93,57 @@ class InvalidRequest(SpeechTranslatorError):
 
 
 class MalformedBody(InvalidRequest):
-    """The body is not what the route takes: not JSON, wrong types, invalid UTF-8, too deep."""
+    """The body cannot be read at all: not JSON or not a form, invalid UTF-8, too deep."""
 
     code = "malformed_body"
+
+
+class InvalidField(InvalidRequest):
+    """A field or header is missing, unknown or of the wrong type; ``details["field"]`` names it."""
+
+    code = "invalid_field"
 
 
 class PayloadTooLarge(InvalidRequest):
     """The body is larger than the limit."""
 
     code = "payload_too_large"
+
+
+class BodyTimeout(InvalidRequest):
+    """The body did not arrive in its time."""
+
+    code = "body_timeout"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The route does not take a body of this content type or encoding."""
+
+    code = "unsupported_media_type"
+
+
+class NotFound(InvalidRequest):
+    """No such route or resource."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(InvalidRequest):
+    """The route exists, but not for this method."""
+
+    code = "method_not_allowed"
+
+
+class UntrustedHost(InvalidRequest):
+    """The ``Host`` header names something that this server is not; see ``TRUSTED_HOSTS``."""
+
+    code = "untrusted_host"
+
+
+class CrossSiteRequest(InvalidRequest):
+    """A browser sent it on behalf of another site's page."""
+
+    code = "cross_site_request"
 
 
 class InvalidText(InvalidRequest):

@@ -108,6 +108,15 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=512 * 1024 * 1024, ge=1024)
     """Largest upload, in bytes."""
 
+    body_timeout_s: float = Field(default=20.0, gt=0)
+    """Seconds without a byte after which a half-sent body is given up."""
+
+    header_timeout_s: float = Field(default=10.0, gt=0)
+    """Seconds that a client may take to send the head of a request."""
+
+    max_concurrent_requests: int = Field(default=1024, ge=1)
+    """HTTP requests at the same time; more are refused with 503."""
+
     max_audio_s: float = Field(default=2 * 3600.0, gt=0)
     """Longest recording after decoding, in seconds."""
 
