@@ -1,7 +1,25 @@
-"""What computes: contracts, one file an engine, the catalog, the registry and routing."""
+"""What computes: contracts, one file an engine, the catalog, the registry and routing.
 
-from speech_translator.engines.registry import engine_specs
-from speech_translator.engines.routing import RoutePlanner
+Every engine process imports this package, so it holds values and contracts only; settings, the
+registry and each engine's libraries are imported where they are used.
+"""
+
+from speech_translator.engines.base import (
+    Engine,
+    SpeechDetector,
+    Synthesizer,
+    Transcriber,
+    Translator,
+)
 from speech_translator.engines.values import EngineInfo, Priority, Voice
 
-__all__ = ["EngineInfo", "Priority", "RoutePlanner", "Voice", "engine_specs"]
+__all__ = [
+    "Engine",
+    "EngineInfo",
+    "Priority",
+    "SpeechDetector",
+    "Synthesizer",
+    "Transcriber",
+    "Translator",
+    "Voice",
+]

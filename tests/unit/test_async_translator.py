@@ -1,0 +1,318 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from speech_translator.engines.values import SAMPLE_RATE, TranscribeCall
+from speech_translator.errors import (
+    DeadlineExceeded,
+    EmptyAudio,
+    EngineFailed,
+    EngineUnavailable,
+    LanguageNotDetected,
+    PoisonousInput,
+    UnsupportedPair,
+    UnsupportedVoice,
+)
+from speech_translator.languages import Language
+from speech_translator.reliability.deadlines import Deadline
+from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
+from speech_translator.scalability.results import RequestContext
+from tests.support.scripted_broker import (
+    ScriptedBroker,
+    ScriptedEngine,
+    detector,
+    recogniser,
+    speaker,
+    translator,
+)
+
+EN, PT, FR, DE = (Language.parse(code) for code in ("en", "pt", "fr", "de"))
+CONTEXT = RequestContext(Deadline.after(60))
+
+
+def door(*engines: ScriptedEngine) -> tuple[AsyncTranslator, ScriptedBroker]:
+    broker = ScriptedBroker(*engines)
+    config = TranslatorConfig(("a", "b"), ("whisper",), ("slow", "quick"), ("quick", "slow"))
+    return AsyncTranslator(broker, config), broker
+
+
+def speech(*seconds: float) -> np.ndarray:
+    """Stretches of sound with 2 s of silence between them."""
+    parts = []
+    for length in seconds:
+        parts += [
+            np.full(int(length * SAMPLE_RATE), 0.1, np.float32),
+            np.zeros(2 * SAMPLE_RATE, np.float32),
+        ]
+    return np.concatenate(parts)
+
+
+def fails(engine: ScriptedEngine, error: Exception) -> ScriptedEngine:
+    def answer(_call: object) -> object:
+        raise error
+
+    engine.answer = answer  # type: ignore[assignment]
+    return engine
+
+
+async def test_a_direct_pair() -> None:
+    service, _ = door(translator("a", "en-pt"))
+    (answer,) = await service.translate(["Hello."], source=EN, target=PT, context=CONTEXT)
+    assert answer.text == "pt:Hello."
+    assert (answer.engine, answer.route) == ("a", ("a:en-pt",))
+    assert not answer.degraded
+    assert not answer.cached
+    assert answer.detected_language is None
+
+
+async def test_a_pivot_names_both_steps() -> None:
+    service, _ = door(translator("a", "fr-en"), translator("b", "en-pt"))
+    (answer,) = await service.translate(["Bonjour."], source=FR, target=PT, context=CONTEXT)
+    assert answer.text == "pt:en:Bonjour."
+    assert answer.route == ("a:fr-en", "b:en-pt")
+
+
+async def test_the_next_engine_answers_and_says_so() -> None:
+    service, _ = door(
+        fails(translator("a", "en-pt"), EngineFailed("no")), translator("b", "en-pt", mark="b")
+    )
+    (answer,) = await service.translate(["Hello."], source=EN, target=PT, context=CONTEXT)
+    assert (answer.text, answer.engine, answer.degraded) == ("b:Hello.", "b", True)
+
+
+async def test_a_degraded_answer_is_not_kept() -> None:
+    first = translator("a", "en-pt", mark="a")
+    healthy = first.answer
+    service, _ = door(fails(first, EngineFailed("no")), translator("b", "en-pt", mark="b"))
+    await service.translate(["Hello."], source=EN, target=PT, context=CONTEXT)
+    first.answer = healthy
+    (answer,) = await service.translate(["Hello."], source=EN, target=PT, context=CONTEXT)
+    assert (answer.text, answer.degraded, answer.cached) == ("a:Hello.", False, False)
+
+
+async def test_an_engine_that_hangs_leaves_time_for_the_next() -> None:
+    slow = translator("a", "en-pt")
+    slow.hangs = True
+    service, _ = door(slow, translator("b", "en-pt", mark="b"))
+    (answer,) = await service.translate(["Hello."], source=EN, target=PT, context=CONTEXT)
+    assert (answer.text, answer.degraded) == ("b:Hello.", True)
+
+
+async def test_the_requests_own_deadline_ends_everything() -> None:
+    slow = translator("a", "en-pt")
+    slow.hangs = True
+    service, broker = door(slow, translator("b", "en-pt"))
+    past = RequestContext(Deadline(0.0, lambda: 1.0))
+    with pytest.raises(DeadlineExceeded):
+        await service.translate(["Hello."], source=EN, target=PT, context=past)
+    assert broker.engines["b"].calls == []
+
+
+async def test_an_error_of_the_callers_own_does_not_fall_through() -> None:
+    service, broker = door(
+        fails(translator("a", "en-pt"), PoisonousInput("it crashed")), translator("b", "en-pt")
+    )
+    with pytest.raises(PoisonousInput):
+        await service.translate(["Hello."], source=EN, target=PT, context=CONTEXT)
+    assert broker.engines["b"].calls == []
+
+
+async def test_when_all_fail_the_preferred_engines_error_is_told() -> None:
+    service, _ = door(
+        fails(translator("a", "en-pt"), EngineFailed("first")),
+        fails(translator("b", "en-pt"), EngineFailed("second")),
+    )
+    with pytest.raises(EngineFailed, match="first"):
+        await service.translate(["Hello."], source=EN, target=PT, context=CONTEXT)
+
+
+async def test_an_uncovered_pair_says_what_is_there() -> None:
+    service, _ = door(translator("a", "en-pt"))
+    with pytest.raises(UnsupportedPair) as caught:
+        await service.translate(["Hello."], source=EN, target=FR, context=CONTEXT)
+    assert caught.value.details["supported_targets"] == ["pt"]
+    assert "Hello" not in str(caught.value)
+
+
+async def test_while_engines_load_a_pair_is_not_yet_unsupported() -> None:
+    loading = translator("a", "en-fr")
+    loading.state = "starting"
+    service, _ = door(loading, translator("b", "en-pt"))
+    with pytest.raises(EngineUnavailable):
+        await service.translate(["Hello."], source=EN, target=FR, context=CONTEXT)
+    loading.state = "ready"
+    (answer,) = await service.translate(["Hello."], source=EN, target=FR, context=CONTEXT)
+    assert answer.text == "fr:Hello."
+
+
+async def test_the_second_time_is_from_the_cache_and_owners_do_not_share() -> None:
+    service, broker = door(translator("a", "en-pt"))
+    other = RequestContext(CONTEXT.deadline, owner="other")
+    fresh = RequestContext(CONTEXT.deadline, use_cache=False)
+    seen = []
+    for context in (CONTEXT, CONTEXT, other, fresh):
+        (answer,) = await service.translate(["Hello."], source=EN, target=PT, context=context)
+        seen.append(answer.cached)
+    assert seen == [False, True, False, False]
+    assert len(broker.engines["a"].calls) == 3
+
+
+async def test_equal_sentences_of_a_request_are_translated_once() -> None:
+    service, broker = door(translator("a", "en-pt"))
+    answers = await service.translate(["Hello."] * 20, source=EN, target=PT, context=CONTEXT)
+    assert [answer.text for answer in answers] == ["pt:Hello."] * 20
+    assert len(broker.engines["a"].calls) == 1
+
+
+async def test_signs_and_the_same_language_need_no_engine() -> None:
+    service, broker = door(translator("a", "en-pt"))
+    answers = await service.translate(["  ", "🎉 🎉"], source=EN, target=PT, context=CONTEXT)
+    answers += await service.translate(["Hello."], source=EN, target=EN, context=CONTEXT)
+    assert [answer.text for answer in answers] == ["  ", "🎉 🎉", "Hello."]
+    assert {answer.engine for answer in answers} == {"none"}
+    assert broker.engines["a"].calls == []
+
+
+async def test_each_text_is_detected_for_itself() -> None:
+    service, _ = door(translator("a", "en-pt", "fr-pt"))
+    texts = [
+        "The weather is lovely today and we are going to the beach.",
+        "Il fait très beau aujourd'hui et nous allons à la plage.",
+    ]
+    answers = await service.translate(texts, source=None, target=PT, context=CONTEXT)
+    assert [answer.detected_language for answer in answers] == [EN, FR]
+
+
+async def test_what_cannot_be_detected_is_refused() -> None:
+    service, _ = door(translator("a", "en-pt"))
+    with pytest.raises(LanguageNotDetected):
+        await service.translate(["xk"], source=None, target=PT, context=CONTEXT)
+
+
+async def test_one_failing_text_cancels_the_others_quietly() -> None:
+    service, broker = door(translator("a", "en-pt"))
+    good = broker.engines["a"].answer
+
+    def answer(call: object) -> object:
+        if "bad" in getattr(call, "text", ""):
+            raise PoisonousInput("it crashed")
+        return good(call)  # type: ignore[arg-type]
+
+    broker.engines["a"].answer = answer  # type: ignore[assignment]
+    texts = [f"Sentence {i}." for i in range(30)] + ["A bad one."]
+    with pytest.raises(PoisonousInput):
+        await service.translate(texts, source=EN, target=PT, context=CONTEXT)
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_recording_is_cut_at_its_pauses_and_times_are_of_the_whole() -> None:
+    service, _ = door(detector(), recogniser("en", "One.", "Two."), translator("a", "en-pt"))
+    told: list[tuple[float, float]] = []
+    result = await service.transcribe(
+        speech(14, 14), language=EN, context=CONTEXT, progress=lambda *at: told.append(at)
+    )
+    assert result.text == "One. Two."
+    assert result.duration == 32.0
+    assert result.segments[0].start == pytest.approx(0, abs=0.5)
+    assert result.segments[1].start == pytest.approx(16, abs=0.5)
+    assert result.segments[1].end == pytest.approx(30, abs=0.5)
+    assert [segment.id for segment in result.segments] == [0, 1]
+    assert told[-1] == (32.0, 32.0)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+
+
+async def test_a_recording_with_a_target_is_translated_segment_by_segment() -> None:
+    service, _ = door(detector(), recogniser("en", "One,", "two."), translator("a", "en-pt"))
+    result = await service.transcribe(speech(14, 14), language=EN, target=PT, context=CONTEXT)
+    assert result.translation is not None
+    assert result.translation.text == "pt:One, two."
+    assert result.translation.route == ("a:en-pt",)
+    assert [segment.translation for segment in result.segments] == ["pt:One,", "two."]
+
+
+async def test_without_a_text_engine_whisper_reads_into_english_itself() -> None:
+    service, _ = door(detector(), recogniser("fr", "Un."), translator("a", "en-pt"))
+    result = await service.transcribe(speech(14), language=None, target=PT, context=CONTEXT)
+    assert result.language == FR
+    assert result.text == "Un."
+    assert result.translation is not None
+    assert result.translation.text.startswith("pt:English of ")
+    assert result.translation.route == ("whisper:fr-en", "a:en-pt")
+
+
+async def test_speech_that_cannot_reach_the_target_is_refused_before_the_work() -> None:
+    service, broker = door(
+        detector(), recogniser("fr", "Un.", to_english=False), translator("a", "en-pt")
+    )
+    with pytest.raises(UnsupportedPair):
+        await service.transcribe(speech(14), language=FR, target=DE, context=CONTEXT)
+    assert broker.engines["whisper"].calls == []
+
+
+async def test_the_language_is_voted_on_and_a_clip_that_disagreed_is_decoded_again() -> None:
+    engine = recogniser("fr", *"abcdef")
+    usual = engine.answer
+    service, broker = door(detector(), engine, translator("a", "en-pt"))
+
+    def answer(call: TranscribeCall) -> object:
+        result = usual(call)
+        if len(broker.engines["whisper"].calls) == 2 and call.language is None:
+            return type(result)(result.segments, "de", 0.5)  # type: ignore[union-attr,call-arg]
+        return result
+
+    engine.answer = answer  # type: ignore[assignment]
+    result = await service.transcribe(speech(14, 14, 14), language=None, context=CONTEXT)
+    assert result.language == FR
+    asked = [call.language for call in engine.calls if isinstance(call, TranscribeCall)]
+    assert asked.count("fr") == 1
+
+
+async def test_silence_has_no_text_and_cannot_be_spoken() -> None:
+    service, _ = door(detector(), recogniser("en"), translator("a", "en-pt"))
+    silence = np.zeros(5 * SAMPLE_RATE, np.float32)
+    result = await service.transcribe(silence, language=EN, target=PT, context=CONTEXT)
+    assert (result.text, result.segments) == ("", ())
+    assert result.translation is not None
+    assert result.translation.text == ""
+    result = await service.transcribe(silence, language=None, context=CONTEXT)
+    assert result.text == ""
+    with pytest.raises(EmptyAudio):
+        await service.translate_speech(silence, source=EN, target=PT, context=CONTEXT)
+
+
+async def test_speech_is_joined_with_pauses_and_chains_differ_for_live() -> None:
+    service, _ = door(speaker("slow", "en", "pt"), speaker("quick", "en"))
+    spoken = await service.synthesize("One two. Three four.", language=EN, context=CONTEXT)
+    assert spoken.engine == "slow"
+    assert len(spoken.samples) > 1.8 * spoken.sample_rate
+    live = await service.synthesize("One two.", language=EN, context=CONTEXT, live=True)
+    assert live.engine == "quick"
+    assert (await service.synthesize("Um.", language=PT, context=CONTEXT, live=True)).engine == (
+        "slow"
+    )
+
+
+async def test_a_voice_picks_its_engine_and_must_know_the_language() -> None:
+    service, _ = door(speaker("slow", "en", "pt"), speaker("quick", "en"))
+    spoken = await service.synthesize("One.", language=EN, voice="quick:en", context=CONTEXT)
+    assert (spoken.engine, spoken.voice) == ("quick", "quick:en")
+    with pytest.raises(UnsupportedVoice):
+        await service.synthesize("Um.", language=PT, voice="quick:en", context=CONTEXT)
+    with pytest.raises(UnsupportedVoice) as caught:
+        await service.synthesize("Um.", language=PT, voice="nobody", context=CONTEXT)
+    assert caught.value.details["supported_voices"] == ["slow:pt"]
+    with pytest.raises(UnsupportedVoice):
+        await service.synthesize("Eins.", language=DE, context=CONTEXT)
+
+
+async def test_speech_to_speech() -> None:
+    service, _ = door(
+        detector(), recogniser("en", "One."), translator("a", "en-pt"), speaker("slow", "pt")
+    )
+    result = await service.translate_speech(speech(14), source=None, target=PT, context=CONTEXT)
+    assert result.transcription.translation is not None
+    assert result.transcription.translation.text == "pt:One."
+    assert result.speech.engine == "slow"
+    assert len(result.speech.samples) > 0

@@ -1,0 +1,55 @@
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech_translator.engines.routing import MAX_ROUTES, RoutePlanner, names
+from speech_translator.engines.values import EngineInfo
+
+
+def engine(name: str, *pairs: str) -> EngineInfo:
+    return EngineInfo(
+        name, "translation", pairs=tuple((p.split("-")[0], p.split("-")[1]) for p in pairs)
+    )
+
+
+def test_direct_routes_come_in_the_operators_order() -> None:
+    planner = RoutePlanner((engine("a", "en-pt"), engine("b", "en-pt")))
+    assert [names(route) for route in planner.routes("en", "pt")] == [("a:en-pt",), ("b:en-pt",)]
+
+
+def test_a_pair_without_a_direct_engine_goes_through_english_first() -> None:
+    planner = RoutePlanner((engine("a", "fr-ca", "ca-pt", "fr-en"), engine("b", "en-pt")))
+    assert [names(route) for route in planner.routes("fr", "pt")] == [
+        ("a:fr-en", "b:en-pt"),
+        ("a:fr-ca", "a:ca-pt"),
+    ]
+
+
+def test_an_uncovered_pair_has_no_route() -> None:
+    planner = RoutePlanner((engine("a", "en-pt", "pt-en"),))
+    assert planner.routes("en", "fr") == ()
+    assert planner.routes("fr", "en") == ()
+    assert planner.targets("en") == {"pt"}
+
+
+pairs = st.sets(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcde")), max_size=12)
+
+
+@given(st.lists(pairs, min_size=1, max_size=3), st.sampled_from("abcde"), st.sampled_from("abcde"))
+def test_every_route_joins_up_and_targets_are_exactly_what_has_a_route(
+    engines: list[set[tuple[str, str]]], source: str, target: str
+) -> None:
+    planner = RoutePlanner(
+        tuple(EngineInfo(f"e{i}", "translation", pairs=tuple(p)) for i, p in enumerate(engines)),
+        first_pivot="a",
+    )
+    routes = planner.routes(source, target)
+    assert len(routes) <= MAX_ROUTES
+    for route in routes:
+        assert route[0].source == source
+        assert route[-1].target == target
+        assert all(x.target == y.source for x, y in itertools.pairwise(route))
+        assert all((s.source, s.target) in engines[int(s.engine[1:])] for s in route)
+    if source != target:
+        assert (target in planner.targets(source)) == bool(routes)
