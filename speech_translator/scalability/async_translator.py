@@ -257,8 +257,8 @@ class AsyncTranslator:
         """The transcription with a translation of the whole and of every segment."""
         transcription = recognised.transcription
         spoken = transcription.language
-        if not transcription.segments:
-            nothing = Translation("", spoken, target, UNTRANSLATED, ())
+        if spoken is None or not transcription.segments:
+            nothing = Translation("", spoken or target, target, UNTRANSLATED, ())
             return replace(transcription, translation=nothing)
         if recognised.english is None:
             if spoken.key != target.key:

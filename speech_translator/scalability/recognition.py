@@ -172,7 +172,7 @@ class _Recording:
         transcripts = await self._transcripts(template)
         language, confidence = _spoken(transcripts, template.language)
         readings: list[Transcript] | None = None
-        if transcripts and english(language):
+        if language is not None and transcripts and english(language):
             plain = msgspec.structs.replace(template, language=language.key, task="translate")
             readings = await self._decode(range(len(self.clips)), plain)
         segments, texts = self._assemble(transcripts, readings)
@@ -195,6 +195,9 @@ class _Recording:
         head = range(min(_DETECTION_CLIPS, len(self.clips)))
         first = await self._decode(head, template)
         language, _ = _spoken(first, None)
+        if language is None:  # nothing was said so far
+            rest = await self._decode(range(len(head), len(self.clips)), template)
+            return first + rest
         settled = msgspec.structs.replace(template, language=language.key)
         # A clip that disagreed with the vote was decoded in the wrong language: once more.
         astray = [index for index in head if first[index].language != language.key]
@@ -231,20 +234,22 @@ class _Recording:
         return segments, english
 
 
-def _spoken(transcripts: Sequence[Transcript], given: str | None) -> tuple[Language, float]:
+def _spoken(transcripts: Sequence[Transcript], given: str | None) -> tuple[Language | None, float]:
     """The language most clips agree on, weighted by how sure they are and how much was said."""
     if given is not None:
         return Language.parse(given), 1.0
     votes: dict[str, float] = {}
     weights: dict[str, float] = {}
     for transcript in transcripts:
-        weight = sum(segment.end - segment.start for segment in transcript.segments) or 0.1
+        weight = sum(segment.end - segment.start for segment in transcript.segments)
+        if not weight:
+            continue  # what language silence is in tells nothing
         votes[transcript.language] = (
             votes.get(transcript.language, 0.0) + weight * transcript.language_confidence
         )
         weights[transcript.language] = weights.get(transcript.language, 0.0) + weight
     if not votes:
-        return Language.parse("und"), 0.0
+        return None, 0.0
     best = max(votes, key=lambda language: votes[language])
     return Language.parse(best), min(1.0, votes[best] / weights[best])
 

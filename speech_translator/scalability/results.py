@@ -52,10 +52,13 @@ class TranscribedSegment:
 
 @dataclass(frozen=True, slots=True)
 class Transcription:
-    """A whole recording. ``duration`` in seconds; ``language_confidence`` in [0, 1]."""
+    """A whole recording. ``duration`` in seconds; ``language_confidence`` in [0, 1].
+
+    ``language`` is None when it was to be detected and nothing was said.
+    """
 
     text: str
-    language: Language
+    language: Language | None
     language_confidence: float
     duration: float
     segments: tuple[TranscribedSegment, ...]
