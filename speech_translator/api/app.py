@@ -1,0 +1,114 @@
+"""The composition root: settings in, an ASGI application out. Nothing runs before its lifespan."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from speech_translator import __version__
+from speech_translator.api import openapi
+from speech_translator.api.dependencies import ApiState
+from speech_translator.api.engine_metrics import count_event, engine_figures
+from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
+from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
+from speech_translator.api.routes import audio, health, information, metrics, pages, text
+from speech_translator.api.uploads import UploadSpool
+from speech_translator.engines.registry import engine_specs
+from speech_translator.errors import SpeechTranslatorError
+from speech_translator.observability import Metrics, configure_logging
+from speech_translator.services import Services, open_services
+from speech_translator.settings import Settings
+
+_DESCRIPTION = """Speech in any of Whisper's languages becomes text, translated text and
+translated speech. Errors are `application/problem+json` with a stable `code`; every answer
+carries `X-Request-ID`."""
+_NO_TELEMETRY: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+}
+
+
+def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
+    """The application over ``settings``.
+
+    Its lifespan starts the engine processes and the decoders and returns before the models are
+    loaded: the server listens at once, and ``/health/ready`` tells when they are.
+
+    Args:
+        settings: the whole configuration.
+        services: parts that already run, for tests; they are not stopped at the end.
+
+    Raises:
+        ConfigurationError: the settings name an engine that does not exist.
+    """
+    tasks = {spec.name: spec.task for spec in engine_specs(settings)}
+    state = ApiState(settings, Metrics(), UploadSpool(settings.spool_dir), tasks)
+    state.metrics.watch(lambda: engine_figures(state))
+
+    app = FastAPI(
+        title="speech-translator",
+        description=_DESCRIPTION,
+        version=__version__,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=_lifespan(state, services),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry=_NO_TELEMETRY,
+        middleware=[
+            Middleware(
+                Envelope, metrics=state.metrics, max_concurrent=settings.max_concurrent_requests
+            ),
+            Middleware(Boundary, config=BoundaryConfig.from_settings(settings)),
+        ],
+        exception_handlers={
+            SpeechTranslatorError: on_error,
+            HTTPException: on_http_exception,
+            RequestValidationError: on_validation_error,
+        },
+    )
+    app.state.api = state
+    for module in (text, audio, health, information, metrics, pages):
+        app.include_router(module.router)
+    openapi.install(app)
+    return app
+
+
+def _lifespan(
+    state: ApiState, given: Services | None
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if not structlog.is_configured():  # served by another program's uvicorn
+            start_logging(state.settings)
+        async with AsyncExitStack() as stack:
+            state.spool.open()
+            stack.callback(state.spool.close)
+            state.services = given or await stack.enter_async_context(
+                open_services(
+                    state.settings, listener=lambda event: count_event(state.metrics, event)
+                )
+            )
+            yield
+            state.draining = True
+
+    return lifespan
+
+
+def start_logging(settings: Settings) -> None:
+    """Configure logging as the settings say."""
+    log_format = settings.log_format
+    if log_format == "auto":
+        for_people = settings.environment == "development" and sys.stderr.isatty()
+        log_format = "text" if for_people else "json"
+    configure_logging(log_format=log_format, level=settings.log_level)

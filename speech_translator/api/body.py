@@ -1,0 +1,205 @@
+"""Reading request bodies: under a cap, at a pace, as what they claim to be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Awaitable
+from typing import TypeVar
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.requests import Request
+
+from speech_translator.api.errors import ClientDisconnected
+from speech_translator.errors import (
+    BodyTimeout,
+    InvalidField,
+    MalformedBody,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+)
+
+T = TypeVar("T")
+
+_FORM_TYPE = "application/x-www-form-urlencoded"
+_JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\Z")
+_PLACE = re.compile(r" - at `\$\.?(\w*)")
+_NAMED = re.compile(r"missing required field `(\w+)`")
+_EXPECTED = re.compile(r"Expected `([\w |]+)`(?: of length (<= \d+))?")
+
+_DRAIN_BYTES = 8 * 1024 * 1024
+_DRAIN_S = 2.0
+
+
+def media_type_of(headers: Headers) -> str:
+    """The content type without its parameters, in lower case; empty when there is none."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def check_json_type(headers: Headers) -> None:
+    """Refuse a body that is not declared as JSON.
+
+    ``curl -d`` declares a form. That is taken as JSON when neither ``Origin`` nor ``Sec-Fetch-*``
+    is there: every browser sends one of them, so no page can use this to post across sites.
+
+    Raises:
+        UnsupportedMediaType: another type, or a compressed body.
+    """
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("Send the body uncompressed.")
+    kind = media_type_of(headers)
+    if _JSON_TYPE.match(kind):
+        return
+    by_browser = "origin" in headers or any(name.startswith("sec-fetch-") for name in headers)
+    if kind in {"", _FORM_TYPE} and not by_browser:
+        return
+    raise UnsupportedMediaType("Send JSON with `Content-Type: application/json`.")
+
+
+class BodyReader:
+    """A request's body in pieces as they arrive.
+
+    Args:
+        request: whose body was not read yet.
+        limit: most bytes in all.
+        idle_s: seconds that may pass between two pieces.
+    """
+
+    def __init__(self, request: Request, *, limit: int, idle_s: float) -> None:
+        self._request = request
+        self._limit = limit
+        self._idle_s = idle_s
+        self._finished = False
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The pieces, in order.
+
+        Raises:
+            PayloadTooLarge: declared or found to be more than the limit.
+            BodyTimeout: no piece in time.
+            ClientDisconnected: the client left.
+        """
+        declared = self._request.headers.get("content-length", "0")
+        if not declared.isascii() or not declared.isdigit():
+            raise MalformedBody("Content-Length must be a number.")
+        if int(declared) > self._limit:
+            raise self._too_large()
+        taken = 0
+        while not self._finished:
+            try:
+                async with asyncio.timeout(self._idle_s):
+                    piece = await self._receive()
+            except TimeoutError:
+                raise BodyTimeout("The body came too slowly.", idle_seconds=self._idle_s) from None
+            taken += len(piece)
+            if taken > self._limit:
+                raise self._too_large()
+            if piece:
+                yield piece
+
+    async def drain(self) -> None:
+        """Read on for a moment, so that a client that is still sending gets to see an answer.
+
+        A socket that is closed with unread data is reset, and the answer is lost with it.
+        """
+        if self._finished or "expect" in self._request.headers:
+            return  # who expects 100 waits for our word before the body
+        taken = 0
+        with contextlib.suppress(TimeoutError, ClientDisconnected):
+            async with asyncio.timeout(_DRAIN_S):
+                while taken < _DRAIN_BYTES and not self._finished:
+                    taken += len(await self._receive())
+
+    async def _receive(self) -> bytes:
+        message = await self._request.receive()
+        if message["type"] == "http.disconnect":
+            self._finished = True
+            raise ClientDisconnected
+        self._finished = not message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(
+            f"The body is larger than {self._limit} bytes.", limit_bytes=self._limit
+        )
+
+
+async def read_json(
+    request: Request, decoder: msgspec.json.Decoder[T], *, limit: int, idle_s: float
+) -> T:
+    """The body as the type that ``decoder`` knows.
+
+    Raises:
+        UnsupportedMediaType: not declared as JSON.
+        MalformedBody: not JSON, not UTF-8, or nested too deeply.
+        InvalidField: JSON, but with a field that is missing, unknown or of the wrong type.
+        PayloadTooLarge, BodyTimeout, ClientDisconnected: as ``BodyReader``.
+    """
+    check_json_type(request.headers)
+    reader = BodyReader(request, limit=limit, idle_s=idle_s)
+    try:
+        data = b"".join([piece async for piece in reader.pieces()])
+    except PayloadTooLarge:
+        await reader.drain()
+        raise
+    return decode_json(data, decoder)
+
+
+def decode_json(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """``data`` as the type that ``decoder`` knows; errors as ``read_json``."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise _invalid_field(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise MalformedBody("The body is not JSON in UTF-8.") from None
+    except RecursionError:
+        raise MalformedBody("The body is nested too deeply.") from None
+
+
+def _invalid_field(complaint: str) -> InvalidField:
+    """Our words for msgspec's, which would quote names and values that the caller sent."""
+    if missing := _NAMED.search(complaint):
+        return InvalidField(f"Field `{missing[1]}` is missing.", field=missing[1])
+    place = _PLACE.search(complaint)
+    field = place[1] if place else ""
+    if expected := _EXPECTED.match(complaint):
+        wanted = expected[1] + (f" of length {expected[2]}" if expected[2] else "")
+        subject = f"Field `{field}`" if field else "The body"
+        return InvalidField(f"{subject} must be: {wanted}.", field=field)
+    if "unknown field" in complaint:
+        return InvalidField("The body has a field that this route does not know.", field="")
+    return InvalidField(f"Field `{field}` has a value that is not offered.", field=field)
+
+
+async def cancel_on_disconnect(request: Request, work: Awaitable[T]) -> T:
+    """The result of ``work``, which is cancelled when the client leaves.
+
+    Only for requests whose body has been read to its end.
+
+    Raises:
+        ClientDisconnected: the client left first.
+    """
+    task = asyncio.current_task()
+    gone = False
+
+    async def watch() -> None:
+        nonlocal gone
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        gone = True
+        if task is not None:
+            task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if gone and task is not None and task.uncancel() == 0:
+            raise ClientDisconnected from None
+        raise
+    finally:
+        watcher.cancel()

@@ -1,0 +1,85 @@
+"""What a route takes from its request: the services, who asks, and until when.
+
+The seam for authentication: today every request belongs to ``anonymous``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.requests import HTTPConnection
+
+from speech_translator.api.uploads import UploadSpool
+from speech_translator.engines.values import EngineInfo, Priority, Task
+from speech_translator.errors import InvalidField
+from speech_translator.observability import Metrics
+from speech_translator.reliability.deadlines import Deadline
+from speech_translator.scalability.results import RequestContext
+from speech_translator.services import Services
+from speech_translator.settings import Settings
+
+ANONYMOUS = "anonymous"
+TIMEOUT_HEADER = "x-request-timeout"
+
+
+@dataclass(slots=True)
+class ApiState:
+    """What lives as long as the application: ``app.state.api``.
+
+    ``services`` is None until the lifespan has opened them. ``draining`` turns true at SIGTERM,
+    after which nothing new should be begun. ``tasks`` gives the task of each configured engine;
+    ``started_at`` is a point of ``time.monotonic``.
+    """
+
+    settings: Settings
+    metrics: Metrics
+    spool: UploadSpool
+    tasks: Mapping[str, Task]
+    services: Services | None = None
+    draining: bool = False
+    started_at: float = field(default_factory=time.monotonic)
+    languages: tuple[tuple[EngineInfo, ...], bytes] | None = None  # kept body of /languages
+
+
+def state_of(connection: HTTPConnection) -> ApiState:
+    """The application's state."""
+    state: ApiState = connection.app.state.api
+    return state
+
+
+def services_of(connection: HTTPConnection) -> Services:
+    """The running services."""
+    services = state_of(connection).services
+    if services is None:
+        raise RuntimeError("the application was called before its lifespan began")
+    return services
+
+
+def request_context(
+    connection: HTTPConnection, longest_s: float, *, priority: Priority = Priority.INTERACTIVE
+) -> RequestContext:
+    """Who asks and until when; ``X-Request-Timeout`` may shorten ``longest_s``.
+
+    Raises:
+        InvalidField: the header is not a positive number of seconds.
+    """
+    seconds = longest_s
+    asked = connection.headers.get(TIMEOUT_HEADER)
+    if asked is not None:
+        seconds = min(longest_s, _seconds(asked))
+    return RequestContext(Deadline.after(seconds), owner=ANONYMOUS, priority=priority)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:  # also true for NaN
+        raise InvalidField(
+            "X-Request-Timeout must be a positive number of seconds.", field="X-Request-Timeout"
+        )
+    return seconds

@@ -1,0 +1,57 @@
+"""What befalls the engines and the cache, as metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from prometheus_client.core import Metric
+
+from speech_translator.api.dependencies import ApiState
+from speech_translator.observability import Metrics
+from speech_translator.observability.metrics import counter, gauge
+from speech_translator.scalability.events import BatchDone, BrokerEvent
+
+STATES = ("starting", "ready", "restarting", "failed", "missing")
+
+
+def count_event(metrics: Metrics, event: BrokerEvent) -> None:
+    """Count one event of the broker."""
+    if isinstance(event, BatchDone):
+        metrics.batch_done(event.engine, event.size, event.queue_wait_s, event.seconds)
+    else:
+        metrics.engine_event(event.engine, type(event).__name__)
+
+
+def engine_figures(state: ApiState) -> Iterable[Metric]:
+    """States, queues and restarts of the engines and the size of the cache, read now."""
+    if state.services is None:
+        return ()
+    return _read(state)
+
+
+def _read(state: ApiState) -> Iterator[Metric]:
+    services = state.services
+    if services is None:
+        return
+    states = gauge("engine_state", "1 for the state that the engine is in.", ("engine", "state"))
+    queued = gauge("engine_queued", "Calls that wait for the engine.", ("engine",))
+    running = gauge("engine_in_flight", "Calls at the engine.", ("engine",))
+    restarts = counter("engine_restarts", "Starts after the first one.", ("engine",))
+    for name, status in services.broker.status().items():
+        for known in STATES:
+            states.add_metric((name, known), float(status.state == known))
+        queued.add_metric((name,), status.queued)
+        running.add_metric((name,), status.in_flight)
+        restarts.add_metric((name,), status.restarts)
+    yield from (states, queued, running, restarts)
+    held = services.translator.cache_statistics()
+    lookups = counter("cache_lookups", "Lookups of cached results.", ("outcome",))
+    for outcome, value in (("hit", held.hits), ("miss", held.misses), ("joined", held.joined)):
+        lookups.add_metric((outcome,), value)
+    evictions = counter("cache_evictions", "Results dropped to make room.")
+    evictions.add_metric((), held.evictions)
+    entries = gauge("cache_entries", "Results that are held.")
+    entries.add_metric((), held.entries)
+    size = gauge("cache_bytes", "Bytes of results that are held.")
+    size.add_metric((), held.bytes)
+    yield from (lookups, evictions, entries, size)

@@ -1,0 +1,139 @@
+"""What surrounds every request: its id, its log line, its metrics, and the last catch of errors."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from speech_translator.api.errors import (
+    CLIENT_CLOSED_REQUEST,
+    ClientDisconnected,
+    problem_response,
+)
+from speech_translator.errors import Overloaded, SpeechTranslatorError
+from speech_translator.observability import Metrics, logger
+from speech_translator.observability.metrics import UNMATCHED
+
+_QUIET = frozenset({"/health", "/health/simple", "/health/live", "/health/ready", "/metrics"})
+"""Routes that machines ask every few seconds: logged at debug level."""
+
+_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+"""For everything but pages, which bring a policy of their own."""
+
+
+class Envelope:
+    """Gives each request an id and accounts for it; answers 500 when nothing else did.
+
+    Args:
+        app: the rest of the application.
+        metrics: where requests are counted.
+        max_concurrent: requests at the same time; further ones get a 503.
+    """
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_concurrent: int) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._max_concurrent = max_concurrent
+        self._in_flight = 0
+        self._log = logger("speech_translator.api")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        scope.setdefault("state", {})["request_id"] = request_id = secrets.token_hex(12)
+        if scope["type"] == "websocket":
+            await self._app(scope, receive, _with_request_id(send, request_id))
+            return
+        exchange = _Exchange(send, request_id)
+        started = time.perf_counter()
+        self._in_flight += 1
+        self._metrics.in_flight.set(self._in_flight)
+        try:
+            await self._serve(scope, receive, exchange)
+        finally:
+            self._in_flight -= 1
+            self._metrics.in_flight.set(self._in_flight)
+            self._account(scope, exchange, time.perf_counter() - started)
+
+    async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
+        try:
+            if self._in_flight > self._max_concurrent and scope["path"] not in _QUIET:
+                await exchange.fail(scope, receive, Overloaded("The service is at its limit."))
+                return
+            await self._app(scope, receive, exchange.send)
+        except ClientDisconnected:
+            exchange.status = CLIENT_CLOSED_REQUEST
+        except Exception as error:
+            self._log.error("request_failed", request_id=exchange.request_id, exc_info=error)
+            if exchange.status:
+                raise  # half an answer is out: the server must cut the connection
+            await exchange.fail(
+                scope, receive, SpeechTranslatorError("Something went wrong on our side.")
+            )
+
+    def _account(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
+        """One log line and the metrics of a finished request."""
+        route = getattr(scope.get("route"), "path_format", UNMATCHED)
+        status = exchange.status or 500
+        self._metrics.request_done(route, scope["method"], status, seconds)
+        write = self._log.debug if route in _QUIET else self._log.info
+        write(
+            "request",
+            request_id=exchange.request_id,
+            method=scope["method"],
+            route=route,
+            status=status,
+            duration_ms=round(seconds * 1000, 2),
+            bytes_out=exchange.bytes_out,
+        )
+
+
+class _Exchange:
+    """One answer on its way out."""
+
+    __slots__ = ("_send", "bytes_out", "request_id", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status = 0
+        self.bytes_out = 0
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on, with our headers on the first."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = message["headers"] = list(message.get("headers", ()))
+            headers.append((b"x-request-id", self.request_id.encode()))
+            headers.extend(_HEADERS)
+            if not any(name == _POLICY[0] for name, _ in headers):
+                headers.append(_POLICY)
+        elif message["type"] == "http.response.body":
+            self.bytes_out += len(message.get("body", b""))
+        await self._send(message)
+
+    async def fail(self, scope: Scope, receive: Receive, error: SpeechTranslatorError) -> None:
+        """Answer with a problem document."""
+        await problem_response(error, self.request_id)(scope, receive, self.send)
+
+
+def _with_request_id(send: Send, request_id: str) -> Send:
+    """Add the id to the answer of a WebSocket's handshake."""
+
+    async def forward(message: Message) -> None:
+        if message["type"] in {"websocket.accept", "websocket.http.response.start"}:
+            headers: list[Any] = list(message.get("headers", ()))
+            message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+        await send(message)
+
+    return forward

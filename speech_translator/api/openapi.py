@@ -1,0 +1,150 @@
+"""The OpenAPI document: the framework's skeleton, with bodies generated from ``schemas``.
+
+Routes parse their bodies themselves, so each states here what it takes and answers.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from speech_translator import __version__
+from speech_translator.api import schemas
+from speech_translator.api.errors import PROBLEM_TYPE
+
+Json = dict[str, Any]
+
+_REF = "#/components/schemas/{name}"
+_MEANING: Mapping[int, str] = {
+    400: "The body cannot be read",
+    403: "Sent on behalf of another site",
+    408: "The body came too slowly",
+    413: "Larger or longer than the limit",
+    415: "A type of body or audio that is not taken",
+    422: "Something in the request must change; `code` says what",
+    502: "An engine failed on this input",
+    503: "Overloaded, loading or stopping; see `Retry-After`",
+    504: "The deadline passed",
+}
+_TIMEOUT_PARAMETER: Json = {
+    "name": "X-Request-Timeout",
+    "in": "header",
+    "required": False,
+    "description": "Seconds that the answer is worth waiting for; shortens the server's deadline.",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
+}
+_REQUEST_ID: Json = {
+    "X-Request-ID": {
+        "description": "The id of this request, made by the server.",
+        "schema": {"type": "string"},
+    }
+}
+
+
+def ref(struct: type[msgspec.Struct]) -> Json:
+    """A reference to a struct's schema."""
+    return {"$ref": _REF.format(name=struct.__name__)}
+
+
+def answer(description: str, content: Mapping[str, Json]) -> Json:
+    """One response by media type and schema."""
+    return {
+        "description": description,
+        "headers": _REQUEST_ID,
+        "content": {kind: {"schema": schema} for kind, schema in content.items()},
+    }
+
+
+def errors(*statuses: int) -> Json:
+    """Responses of a route that may fail with ``statuses``, or in a way that nobody foresaw."""
+    found = {
+        str(status): answer(_MEANING[status], {PROBLEM_TYPE: ref(schemas.Problem)})
+        for status in statuses
+    }
+    found["default"] = answer("An error", {PROBLEM_TYPE: ref(schemas.Problem)})
+    return found
+
+
+def gives(
+    content: Mapping[str, Json], *, description: str = "The answer", failures: Sequence[int] = ()
+) -> Json:
+    """``openapi_extra`` of a route without a body."""
+    return {"responses": {"200": answer(description, content), **errors(*failures)}}
+
+
+def json_operation(
+    body: type[msgspec.Struct], found: type[msgspec.Struct], *, failures: Sequence[int]
+) -> Json:
+    """``openapi_extra`` of a route from JSON to JSON."""
+    return {
+        "parameters": [_TIMEOUT_PARAMETER],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": ref(body)}},
+        },
+        **gives({"application/json": ref(found)}, failures=failures),
+    }
+
+
+def form_operation(
+    fields: Mapping[str, Json],
+    *,
+    required: Sequence[str],
+    content: Mapping[str, Json],
+    failures: Sequence[int],
+) -> Json:
+    """``openapi_extra`` of a route that takes an upload."""
+    form: Json = {
+        "type": "object",
+        "required": list(required),
+        "properties": dict(fields),
+        "additionalProperties": False,
+    }
+    return {
+        "parameters": [_TIMEOUT_PARAMETER],
+        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
+        **gives(content, failures=failures),
+    }
+
+
+def components() -> Json:
+    """Schemas of every struct in ``schemas``."""
+    structs = [
+        value
+        for value in vars(schemas).values()
+        if isinstance(value, type)
+        and issubclass(value, msgspec.Struct)
+        and value.__module__ == schemas.__name__
+    ]
+    _, found = msgspec.json.schema_components(structs, ref_template=_REF)
+    for schema in found.values():
+        if "description" in schema:
+            schema["description"] = inspect.cleandoc(schema["description"])
+    problem = found[schemas.Problem.__name__]
+    problem["additionalProperties"] = True
+    return found
+
+
+def install(app: FastAPI) -> None:
+    """Make ``app.openapi()`` give the whole document."""
+
+    def document() -> Json:
+        if app.openapi_schema is None:
+            built = get_openapi(
+                title=app.title,
+                version=__version__,
+                description=app.description,
+                license_info=app.license_info,
+                routes=app.routes,
+            )
+            merged = built.setdefault("components", {}).setdefault("schemas", {})
+            merged.update(components())
+            app.openapi_schema = built
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign] # FastAPI's documented way

@@ -1,0 +1,72 @@
+"""``GET /``, the API documentation, and the files of both pages."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from speech_translator import __version__
+from speech_translator.api import pages
+from speech_translator.api.answers import JSON_TYPE, json_response
+from speech_translator.api.negotiation import preferred_type
+from speech_translator.api.openapi import gives, ref
+from speech_translator.api.schemas import ServiceAnswer
+
+router = APIRouter(tags=["information"])
+
+_HTML = "text/html"
+_SERVICE = ServiceAnswer(
+    name="speech-translator",
+    version=__version__,
+    description="Speech in, captions, translated text and translated speech out.",
+    links={
+        "documentation": "/docs",
+        "openapi": "/openapi.json",
+        "languages": "/languages",
+        "voices": "/voices",
+        "models": "/models",
+        "health": "/health",
+        "metrics": "/metrics",
+        "translate_text": "/translate/text",
+        "transcribe_audio": "/transcribe/audio",
+        "translate_speech": "/translate/speech",
+        "live": "/translate/stream",
+    },
+)
+
+
+@router.api_route(
+    "/",
+    methods=["GET", "HEAD"],
+    summary="The page, or the service in JSON",
+    response_class=Response,
+    response_model=None,
+    openapi_extra=gives({JSON_TYPE: ref(ServiceAnswer), _HTML: {"type": "string"}}),
+)
+async def start(request: Request) -> Response:
+    """Give a browser the page, and everyone else what this service is, as JSON."""
+    if preferred_type(request.headers, (JSON_TYPE, _HTML), default=JSON_TYPE) == _HTML:
+        answer = pages.page("index.html")
+    else:
+        answer = json_response(_SERVICE)
+    answer.headers["Vary"] = "Accept"
+    return answer
+
+
+@router.get("/docs", include_in_schema=False, response_class=Response, response_model=None)
+async def docs() -> Response:
+    """Swagger UI."""
+    return pages.page("docs.html")
+
+
+@router.get("/docs/{name}", include_in_schema=False, response_class=Response, response_model=None)
+async def docs_file(name: str) -> Response:
+    """A file of Swagger UI."""
+    return pages.swagger_file(name)
+
+
+@router.get("/assets/{name}", include_in_schema=False, response_class=Response, response_model=None)
+async def asset(name: str) -> Response:
+    """A file of our pages."""
+    return pages.asset(name)

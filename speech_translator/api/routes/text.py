@@ -1,0 +1,100 @@
+"""``POST /translate/text``: one text, or a list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from speech_translator.api.answers import json_response, text_answer
+from speech_translator.api.body import cancel_on_disconnect, read_json
+from speech_translator.api.dependencies import request_context, services_of, state_of
+from speech_translator.api.errors import request_id_of
+from speech_translator.api.openapi import json_operation
+from speech_translator.api.parsing import checked_glossary, source_language, target_language
+from speech_translator.api.schemas import TranslateTextAnswer, TranslateTextRequest
+from speech_translator.errors import EmptyText, TextTooLong, TooManyTexts
+from speech_translator.settings import Settings
+from speech_translator.text import validate_text
+
+router = APIRouter(tags=["translation"])
+
+TEXTS_TOGETHER = 10
+"""The texts of one request may be this many times as long as the longest single text."""
+
+_decoder = msgspec.json.Decoder(TranslateTextRequest)
+
+
+@router.post(
+    "/translate/text",
+    summary="Translate text",
+    response_class=Response,
+    response_model=None,
+    openapi_extra=json_operation(
+        TranslateTextRequest,
+        TranslateTextAnswer,
+        failures=(400, 403, 408, 413, 415, 422, 502, 503, 504),
+    ),
+)
+async def translate_text(request: Request) -> Response:
+    """Translate a string, or a list of up to 128 strings in one request.
+
+    `source_language` may be `auto`; what cannot be told is a 422. With `format: html` only the
+    text between the tags changes, and `<span translate="no">` is left alone. `glossary` maps
+    source terms to the words that must stand for them. Text without any letters, such as spaces
+    or emoji, comes back as it is. `X-Request-Timeout` shortens the deadline, in seconds.
+    """
+    state, services = state_of(request), services_of(request)
+    settings = state.settings
+    wanted = await read_json(
+        request, _decoder, limit=settings.max_body_bytes, idle_s=settings.body_timeout_s
+    )
+    context = request_context(request, settings.request_timeout_s)
+    source = source_language(wanted.source_language)
+    target = target_language(wanted.target_language)
+    texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
+    state.metrics.text_taken(_check(texts, settings))
+    translations = await cancel_on_disconnect(
+        request,
+        services.translator.translate(
+            texts,
+            source=source,
+            target=target,
+            text_format=wanted.format,
+            glossary=checked_glossary(wanted.glossary, settings),
+            context=context,
+        ),
+    )
+    return json_response(
+        text_answer(
+            translations,
+            target=target,
+            auto=source is None,
+            as_list=texts is wanted.text,
+            request_id=request_id_of(request),
+        )
+    )
+
+
+def _check(texts: Sequence[str], settings: Settings) -> int:
+    """The number of characters, once the texts are known to be acceptable.
+
+    Raises:
+        EmptyText, TextTooLong, InvalidText: a text is none that can be translated.
+        TooManyTexts: more of them than the limit.
+    """
+    if not texts:
+        raise EmptyText("The list of texts is empty.")
+    if len(texts) > settings.max_texts:
+        raise TooManyTexts(
+            f"A request takes up to {settings.max_texts} texts.", limit=settings.max_texts
+        )
+    for text in texts:
+        validate_text(text, settings.max_text_chars)
+    total, limit = sum(map(len, texts)), settings.max_text_chars * TEXTS_TOGETHER
+    if total > limit:
+        raise TextTooLong(f"The texts have more than {limit} characters together.", limit=limit)
+    return total

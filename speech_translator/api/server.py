@@ -1,0 +1,111 @@
+"""Serving the application: uvicorn, configured for untrusted clients and a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Iterable
+from socket import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from speech_translator.api.app import create_app, start_logging
+from speech_translator.api.banner import engine_lines, listening_lines
+from speech_translator.api.dependencies import ApiState
+from speech_translator.api.http_protocol import bounded
+from speech_translator.settings import Settings
+
+MAX_SOCKET_MESSAGE_BYTES = 1024 * 1024
+"""Largest WebSocket message: half a minute of 16 kHz PCM."""
+
+_KEEP_ALIVE_S = 30
+_BANNER_POLL_S = 0.1
+
+
+def serve(settings: Settings, app: FastAPI | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; requests in flight get ``shutdown_grace_s`` to finish.
+
+    Args:
+        settings: the configuration; its host and port are listened on.
+        app: made by ``create_app(settings)``, which is done here by default.
+
+    Raises:
+        ConfigurationError: the settings name an engine that does not exist.
+        SystemExit: the address is taken, or the service cannot start.
+    """
+    start_logging(settings)
+    app = app or create_app(settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        AnnouncingServer(server_config(app, settings), app).run()
+
+
+def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    """Configure uvicorn.
+
+    No access log (we write our own lines), no ``Server`` header, no trust in forwarding headers,
+    WebSocket messages bounded and uncompressed: audio does not shrink, and a compressed message
+    may hold a thousand times its size.
+    """
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http=bounded(settings.header_timeout_s),
+        ws="websockets-sansio",
+        ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_s)),
+    )
+
+
+class AnnouncingServer(uvicorn.Server):
+    """uvicorn's server that says what it serves, and that tells the application to drain."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._state: ApiState = app.state.api
+        self._announcing: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            url = self._url()
+            _say(listening_lines(url))
+            self._announcing = asyncio.create_task(self._announce_engines(url))
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Answer no more readiness probe with 200, then stop as uvicorn does."""
+        self._state.draining = True
+        if self._announcing is not None:
+            self._announcing.cancel()
+        await super().shutdown(sockets)
+
+    def _url(self) -> str:
+        """Where we listen, with the port that the system chose for port 0."""
+        port = self.servers[0].sockets[0].getsockname()[1]
+        return self._state.settings.model_copy(update={"port": port}).url
+
+    async def _announce_engines(self, url: str) -> None:
+        services = self._state.services
+        if services is None:
+            return
+        while any(  # noqa: ASYNC110 # engines are ready, failed or missing, each at its own time
+            status.state == "starting" for status in services.broker.status().values()
+        ):
+            await asyncio.sleep(_BANNER_POLL_S)
+        _say(engine_lines(url, self._state.tasks, services.broker.status()))
+
+
+def _say(lines: Iterable[str]) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
