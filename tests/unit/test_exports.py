@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from speech_translator.engines.values import Word
 from speech_translator.exports import Cue, cues, to_json, to_srt, to_text, to_vtt
-from speech_translator.exports.wrapping import MAX_LINE, columns
+from speech_translator.exports.wrapping import MAX_LINE, atoms, columns
 from speech_translator.languages import Language
 from speech_translator.scalability.results import TranscribedSegment, Transcription, Translation
 
@@ -178,7 +178,7 @@ def test_chinese_is_cut_between_characters_but_not_before_a_full_stop() -> None:
     lines = [line for cue in found for line in cue.lines]
     assert "".join(lines) == text
     assert all(columns(line) <= MAX_LINE for line in lines)
-    assert not any(line.startswith("。") for line in lines)
+    assert [piece.text for piece in atoms("他说「是。」好")] == ["他", "说", "「是。」", "好"]
 
 
 def test_korean_words_and_no_break_spaces_stay_whole() -> None:
