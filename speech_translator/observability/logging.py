@@ -29,7 +29,7 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 
 def logger(name: str) -> structlog.typing.FilteringBoundLogger:
     """A logger for one part of the product, by its dotted name."""
-    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    bound: structlog.typing.FilteringBoundLogger = structlog.get_logger(component=name)
     return bound
 
 
