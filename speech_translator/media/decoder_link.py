@@ -1,0 +1,195 @@
+"""The pool's end of its processes: message channels, and handles that can end a process for sure.
+
+A process is held by its pidfd (pidfd_open(2)): a number in it cannot come to mean another process,
+and it becomes readable only when the process is really gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from speech_translator.media.decoder_protocol import FORK, HERE, JOB, MAX_MESSAGE, READY
+
+_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_MODULE = "speech_translator.media.decoder_process"
+
+
+class ProcessLostError(Exception):
+    """A decoder or the nursery ended, or answered nonsense, before its answer was there."""
+
+
+class Channel:
+    """One end of a ``SOCK_SEQPACKET`` pair in an event loop: datagrams that may carry files."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.settimeout(0)
+        self._socket = sock
+
+    def send(self, message: bytes, fds: Sequence[int] = ()) -> None:
+        """Send at once; the few small messages of a job always fit. Raises ``ProcessLostError``."""
+        try:
+            socket.send_fds(self._socket, [message], fds)
+        except OSError as error:
+            raise ProcessLostError from error
+
+    async def receive(self) -> tuple[bytes, list[int]]:
+        """The next message with the descriptors that came along. Raises ``ProcessLostError``."""
+        while True:
+            try:
+                message, fds, flags, _ = socket.recv_fds(self._socket, MAX_MESSAGE, 1)
+            except BlockingIOError:
+                await readable(self._socket.fileno())
+                continue
+            except OSError as error:
+                raise ProcessLostError from error
+            if not message or flags & socket.MSG_TRUNC:
+                _close_all(fds)
+                raise ProcessLostError
+            return message, fds
+
+    def close(self) -> None:
+        """Close; twice does no harm."""
+        self._socket.close()
+
+
+async def readable(fd: int) -> None:
+    """Wait until ``fd`` can be read."""
+    loop = asyncio.get_running_loop()
+    ready: asyncio.Future[None] = loop.create_future()
+
+    def wake() -> None:
+        if not ready.done():
+            ready.set_result(None)
+
+    loop.add_reader(fd, wake)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(fd)
+
+
+class Decoder:
+    """One decoder process, from its fork to its end."""
+
+    def __init__(self, channel: Channel, pidfd: int) -> None:
+        self.channel = channel
+        self._pidfd = pidfd
+        self._closed = False
+
+    @property
+    def pid(self) -> int:
+        """The process id, or -1 once it is gone."""
+        with contextlib.suppress(OSError, ValueError):
+            for line in Path(f"/proc/self/fdinfo/{self._pidfd}").read_text("ascii").splitlines():
+                if line.startswith("Pid:"):
+                    return int(line.split()[1])
+        return -1
+
+    def assign(self, job: bytes, source: int, output: int) -> None:
+        """Hand over the job with its files. Raises ``ProcessLostError``."""
+        self.channel.send(JOB + job, [source, output])
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing."""
+        if not self._closed:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    async def end(self) -> None:
+        """Kill, wait until it is gone, and let go of everything; cancelling does not stop it."""
+        self.kill()
+        await readable(self._pidfd)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the handle; a process that still runs sees its channel close."""
+        if not self._closed:
+            self._closed = True
+            self.channel.close()
+            os.close(self._pidfd)
+
+
+class Nursery:
+    """The process that forks decoders."""
+
+    def __init__(self, process: subprocess.Popen[bytes], channel: Channel) -> None:
+        self._process = process
+        self._channel = channel
+        self._ready = False
+
+    @classmethod
+    def spawn(cls, *, memory_mb: int, cpu_seconds: int) -> Nursery:
+        """Start the process; it takes about half a second to be ready.
+
+        Must run in the event loop's own thread: the process asks to die with that thread.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                [
+                    sys.executable, "-P", "-s", "-B", "-m", _MODULE,
+                    str(theirs.fileno()), str(memory_mb), str(cpu_seconds),
+                ],
+                env={
+                    "PYTHONPATH": str(_PACKAGE_ROOT),
+                    "OPENBLAS_NUM_THREADS": "1",
+                    "OMP_NUM_THREADS": "1",
+                    "LC_ALL": "C.UTF-8",
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )  # fmt: skip
+        return cls(process, Channel(ours))
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self._process.poll() is None
+
+    async def ready(self) -> None:
+        """Wait until it can fork. Raises ``ProcessLostError``."""
+        if not self._ready:
+            message, fds = await self._channel.receive()
+            _close_all(fds)
+            if message != READY:
+                raise ProcessLostError
+            self._ready = True
+
+    async def fork(self) -> Decoder:
+        """A fresh decoder. Raises ``ProcessLostError``."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        channel = Channel(ours)
+        try:
+            with theirs:
+                self._channel.send(FORK, [theirs.fileno()])
+            message, fds = await channel.receive()
+        except BaseException:
+            channel.close()  # a decoder that comes late sees this and ends
+            raise
+        if message != HERE or len(fds) != 1:
+            channel.close()
+            _close_all(fds)
+            raise ProcessLostError
+        return Decoder(channel, fds[0])
+
+    async def end(self) -> None:
+        """Kill it and every decoder with it, and reap it."""
+        self._channel.close()
+        self._process.kill()
+        await asyncio.to_thread(self._process.wait)
+
+
+def _close_all(fds: Sequence[int]) -> None:
+    for fd in fds:
+        os.close(fd)

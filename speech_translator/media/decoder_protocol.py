@@ -1,0 +1,29 @@
+"""What the decoder pool and its processes say to each other.
+
+Messages are datagrams on ``SOCK_SEQPACKET`` pairs::
+
+    nursery → pool      b"R"                ready
+    pool → nursery      b"F" + [socket]     fork a decoder that talks over this socket
+    decoder → pool      b"H" + [pidfd]      here I am
+    pool → decoder      b"J" + JSON + [input, output]
+    decoder → pool      b"P" + JSON         progress: {"seconds"}
+    decoder → pool      b"D" + JSON         done: a ReadSummary
+    decoder → pool      b"E" + JSON         failed: {"code"}
+
+Either side ends when the other one's socket closes.
+"""
+
+READY = b"R"
+FORK = b"F"
+HERE = b"H"
+JOB = b"J"
+PROGRESS = b"P"
+DONE = b"D"
+FAILED = b"E"
+
+DAMAGED = "damaged_audio"
+NO_SPACE = "no_space"
+"""Codes of a failure, beside those of ``errors.InvalidAudio``'s kinds."""
+
+MAX_MESSAGE = 4096
+"""Bytes of the longest message."""
