@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import structlog
 from fastapi import FastAPI
@@ -20,7 +22,6 @@ from speech_translator.api.engine_metrics import count_event, engine_figures
 from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
 from speech_translator.api.routes import audio, health, information, metrics, pages, text
-from speech_translator.api.uploads import UploadSpool
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
@@ -52,7 +53,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         ConfigurationError: the settings name an engine that does not exist.
     """
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
-    state = ApiState(settings, Metrics(), UploadSpool(settings.spool_dir), tasks)
+    state = ApiState(settings, Metrics(), tasks)
     state.metrics.watch(lambda: engine_figures(state))
 
     app = FastAPI(
@@ -65,6 +66,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
+        generate_unique_id_function=lambda route: route.name,
         middleware=[
             Middleware(
                 Envelope, metrics=state.metrics, max_concurrent=settings.max_concurrent_requests
@@ -89,11 +91,11 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        if not structlog.is_configured():  # served by another program's uvicorn
+        if given is None and not structlog.is_configured():  # served by uvicorn's own command
             start_logging(state.settings)
         async with AsyncExitStack() as stack:
-            state.spool.open()
-            stack.callback(state.spool.close)
+            if state.settings.spool_dir is not None:
+                await asyncio.to_thread(_make_directory, state.settings.spool_dir)
             state.services = given or await stack.enter_async_context(
                 open_services(
                     state.settings, listener=lambda event: count_event(state.metrics, event)
@@ -103,6 +105,10 @@ def _lifespan(
             state.draining = True
 
     return lifespan
+
+
+def _make_directory(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True)
 
 
 def start_logging(settings: Settings) -> None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
-from speech_translator.api.uploads import UploadSpool
 from speech_translator.engines.values import EngineInfo, Priority, Task
 from speech_translator.errors import InvalidField
 from speech_translator.observability import Metrics
@@ -36,7 +35,6 @@ class ApiState:
 
     settings: Settings
     metrics: Metrics
-    spool: UploadSpool
     tasks: Mapping[str, Task]
     services: Services | None = None
     draining: bool = False

@@ -98,12 +98,13 @@ class TranslationAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecordingInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What was uploaded, by its content."""
+    """What was uploaded, by its content. `truncated`: a part of it could not be decoded."""
 
     format: str
     codec: str
     sample_rate: int
     channels: int
+    truncated: bool
 
 
 class TranscriptAnswer(msgspec.Struct, frozen=True, kw_only=True):

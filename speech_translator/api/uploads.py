@@ -1,16 +1,11 @@
-"""Uploads: a multipart form streamed to disk under a cap, and the directory where it waits.
+"""Uploads: a multipart form whose file is streamed to disk under a cap.
 
-Only one part of a form is a file; it goes to disk piece by piece and is deleted when the request
-ends. Whatever a killed process left behind is swept away at the next start: each process holds a
-lock on its own directory, and a directory that nobody holds is nobody's.
+The file has no name on disk, so nothing is left behind however the request or the process ends.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import fcntl
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Collection
@@ -32,94 +27,38 @@ from speech_translator.errors import (
     SpeechTranslatorError,
     UnsupportedMediaType,
 )
+from speech_translator.media import spool
+from speech_translator.media.upload import SpooledUpload
 
 FILE_FIELD = "file"
 MAX_PARTS = 32
 MAX_FIELD_BYTES = 256 * 1024
 _FORM_OVERHEAD = 1024 * 1024
-_WRITE_BYTES = 1024 * 1024
 _RESERVE_BYTES = 64 * 1024 * 1024
-_PREFIX = "speech-translator-uploads-"
-_LOCK = "lock"
-
-
-class UploadSpool:
-    """The directory of one process's uploads.
-
-    Args:
-        parent: where to make it; the system's temporary directory by default.
-    """
-
-    def __init__(self, parent: Path | None = None) -> None:
-        self._parent = parent or Path(tempfile.gettempdir())
-        self._directory: Path | None = None
-        self._lock = -1
-
-    @property
-    def directory(self) -> Path:
-        """Where uploads wait.
-
-        Raises:
-            RuntimeError: the spool is not open.
-        """
-        if self._directory is None:
-            raise RuntimeError("the upload spool is not open")
-        return self._directory
-
-    def open(self) -> None:
-        """Make the directory, and sweep away what dead processes left."""
-        self._parent.mkdir(parents=True, exist_ok=True)
-        self._sweep()
-        directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
-        self._lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._directory = directory
-
-    def close(self) -> None:
-        """Remove the directory with all that is in it."""
-        if self._directory is not None:
-            shutil.rmtree(self._directory, ignore_errors=True)
-            os.close(self._lock)
-            self._directory = None
-
-    def _sweep(self) -> None:
-        for directory in self._parent.glob(f"{_PREFIX}*"):
-            try:
-                lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC)
-            except OSError:
-                continue  # not ours to judge: another user's, or just being made
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(directory, ignore_errors=True)
-            except BlockingIOError:
-                continue  # its process lives
-            finally:
-                os.close(lock)
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A received form: the file on disk, its size in bytes, and the other fields."""
+    """A received form: the file on disk, and the other fields."""
 
-    path: Path
-    size: int
+    file: SpooledUpload
     fields: dict[str, str]
 
 
 @asynccontextmanager
 async def receive_upload(
     request: Request,
-    spool: UploadSpool,
+    directory: Path | None,
     *,
     fields: Collection[str],
     limit: int,
     idle_s: float,
 ) -> AsyncIterator[Upload]:
-    """The request's form; its file is deleted on the way out.
+    """The request's form; its file is gone on the way out.
 
     Args:
         request: whose body was not read yet.
-        spool: where the file waits.
+        directory: where the file waits; None is the system's temporary directory.
         fields: names that may stand beside ``file``.
         limit: most bytes of the file.
         idle_s: seconds that may pass between two pieces of the body.
@@ -133,27 +72,26 @@ async def receive_upload(
         Overloaded: the disk is full.
     """
     boundary = _boundary(request)
-    _check_room(request, spool)
-    form = _Form(frozenset(fields), limit)
+    _check_room(request, directory)
+    form = _Form(frozenset(fields))
+    parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
     reader = BodyReader(request, limit=limit + _FORM_OVERHEAD, idle_s=idle_s)
-    descriptor, name = tempfile.mkstemp(dir=spool.directory)
+
+    async def contents() -> AsyncIterator[bytes]:
+        async for piece in reader.pieces():
+            _parse(parser, piece)
+            if form.pending:
+                yield form.take()
+
     try:
-        try:
-            parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
-            async for piece in reader.pieces():
-                _parse(parser, piece)
-                if len(form.pending) >= _WRITE_BYTES:
-                    await _write(descriptor, form.take())
-            await _write(descriptor, form.take())
-            values = form.finish()
-        except SpeechTranslatorError:
-            await reader.drain()
-            raise
-        finally:
-            os.close(descriptor)
-        yield Upload(Path(name), form.size, values)
-    finally:
-        await asyncio.to_thread(os.unlink, name)
+        file = await spool(contents(), max_bytes=limit, directory=directory)
+    except SpeechTranslatorError:
+        await reader.drain()
+        raise
+    except OSError as error:
+        raise _no_room() from error
+    with file:
+        yield Upload(file, form.finish(file.size))
 
 
 def _boundary(request: Request) -> bytes:
@@ -170,12 +108,17 @@ def _boundary(request: Request) -> bytes:
     return boundary
 
 
-def _check_room(request: Request, spool: UploadSpool) -> None:
+def _check_room(request: Request, directory: Path | None) -> None:
     """Refuse an upload that the disk cannot hold before it is sent."""
     declared = request.headers.get("content-length", "0")
     wanted = int(declared) if declared.isascii() and declared.isdigit() else 0
-    if shutil.disk_usage(spool.directory).free < wanted + _RESERVE_BYTES:
-        raise Overloaded("There is no room for another upload.", retry_after=30)
+    where = directory or Path(tempfile.gettempdir())
+    if shutil.disk_usage(where).free < wanted + _RESERVE_BYTES:
+        raise _no_room()
+
+
+def _no_room() -> Overloaded:
+    return Overloaded("There is no room for another upload.", retry_after=30)
 
 
 def _parse(parser: MultipartParser, piece: bytes) -> None:
@@ -185,33 +128,12 @@ def _parse(parser: MultipartParser, piece: bytes) -> None:
         raise MalformedBody("The body is not a well-formed multipart form.") from None
 
 
-async def _write(descriptor: int, data: bytes) -> None:
-    """Write outside of the event loop: a busy disk must not stop other requests."""
-    writing = asyncio.ensure_future(asyncio.to_thread(_write_all, descriptor, data))
-    try:
-        await asyncio.shield(writing)
-    except asyncio.CancelledError:
-        # The thread goes on; its descriptor must not be closed, and its number reused, before.
-        await asyncio.wait([writing])
-        raise
-    except OSError:
-        raise Overloaded("There is no room for another upload.", retry_after=30) from None
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-
-
 @dataclass(slots=True)
 class _Form:
-    """Callbacks of the parser: gathers fields, and the file's bytes until they are written."""
+    """Callbacks of the parser: gathers fields, and the file's bytes until they are taken."""
 
     allowed: frozenset[str]
-    limit: int
     pending: bytearray = field(default_factory=bytearray)
-    size: int = 0
     _fields: dict[str, bytearray] = field(default_factory=dict)
     _name: str = ""
     _header: list[bytearray] = field(default_factory=lambda: [bytearray(), bytearray()])
@@ -233,18 +155,18 @@ class _Form:
         }
 
     def take(self) -> bytes:
-        """The file's bytes that are not yet written."""
+        """The file's bytes since the last time."""
         data = bytes(self.pending)
         self.pending.clear()
         return data
 
-    def finish(self) -> dict[str, str]:
-        """The fields as text, once the whole form is there."""
+    def finish(self, size: int) -> dict[str, str]:
+        """The fields as text, once the whole form and a file of ``size`` bytes are there."""
         if not self._ended:
             raise MalformedBody("The form ends before its last boundary.")
         if not self._has_file:
             raise InvalidField("Field `file` is missing.", field=FILE_FIELD)
-        if not self.size:
+        if not size:
             raise EmptyAudio("The uploaded file is empty.")
         with contextlib.suppress(UnicodeDecodeError):
             return {name: value.decode("utf-8") for name, value in self._fields.items()}
@@ -282,11 +204,6 @@ class _Form:
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._name == FILE_FIELD:
-            self.size += end - start
-            if self.size > self.limit:
-                raise PayloadTooLarge(
-                    f"The file is larger than {self.limit} bytes.", limit_bytes=self.limit
-                )
             self.pending += data[start:end]
             return
         value = self._fields[self._name]

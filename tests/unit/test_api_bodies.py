@@ -17,7 +17,7 @@ from speech_translator.api.body import (
 )
 from speech_translator.api.errors import ClientDisconnected
 from speech_translator.api.schemas import TranslateTextRequest
-from speech_translator.api.uploads import UploadSpool, receive_upload
+from speech_translator.api.uploads import receive_upload
 
 DECODER = msgspec.json.Decoder(TranslateTextRequest)
 GOOD = b'{"text":"Hello","target_language":"pt"}'
@@ -245,14 +245,6 @@ async def test_another_cancellation_is_not_taken_for_a_client_that_left():
 # Uploads
 
 
-@pytest.fixture
-def spool(tmp_path):
-    made = UploadSpool(tmp_path)
-    made.open()
-    yield made
-    made.close()
-
-
 def part(name, value, filename=None, disposition="form-data"):
     named = f'; filename="{filename}"' if filename else ""
     head = f'--B\r\nContent-Disposition: {disposition}; name="{name}"{named}\r\n\r\n'
@@ -270,28 +262,24 @@ def form(*parts, step=7, kind="multipart/form-data; boundary=B", **headers):
     return request(*pieces, headers={"content-type": kind, **headers})
 
 
-async def upload(spool, found, limit=1000):
+async def upload(directory, found, limit=1000):
     fields = ("target_language", "glossary")
-    async with receive_upload(found, spool, fields=fields, limit=limit, idle_s=5) as got:
-        return got, got.path.read_bytes()
-
-
-def files(spool):
-    return sorted({path.name for path in spool.directory.iterdir()} - {"lock"})
+    async with receive_upload(found, directory, fields=fields, limit=limit, idle_s=5) as got:
+        return got, got.file.read()
 
 
 @pytest.mark.parametrize("step", [1, 7, 10_000])
-async def test_a_form_is_split_into_file_and_fields(spool, step):
+async def test_a_form_is_split_into_file_and_fields(tmp_path, step):
     sent = form(part("target_language", b"pt-BR"), FILE, END, step=step)
-    got, data = await upload(spool, sent)
+    got, data = await upload(tmp_path, sent)
     assert data == b"RIFF" + bytes(100)
-    assert got.size == 104
+    assert got.file.size == 104
     assert got.fields == {"target_language": "pt-BR"}
-    assert files(spool) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_file_without_a_filename_is_still_the_file(spool):
-    _, data = await upload(spool, form(part("file", b"abc"), END))
+async def test_a_file_without_a_filename_is_still_the_file(tmp_path):
+    _, data = await upload(tmp_path, form(part("file", b"abc"), END))
     assert data == b"abc"
 
 
@@ -325,53 +313,29 @@ async def test_a_file_without_a_filename_is_still_the_file(spool):
                          then="cut"), ClientDisconnected),
     ],
 )  # fmt: skip
-async def test_forms_that_cannot_be_used_leave_no_file_behind(spool, sent, error):
+async def test_forms_that_cannot_be_used_leave_no_file_behind(tmp_path, sent, error):
     with pytest.raises(error) as raised:
-        await upload(spool, sent())
+        await upload(tmp_path, sent())
     assert SECRET not in str(raised.value)
-    assert files(spool) == []
+    assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_large_file_is_written_in_pieces(spool, monkeypatch):
-    monkeypatch.setattr("speech_translator.api.uploads._WRITE_BYTES", 50_000)
+async def test_a_large_file_is_written_in_pieces(tmp_path, monkeypatch):
+    monkeypatch.setattr("speech_translator.media.upload._WRITE_BYTES", 50_000)
     content = os.urandom(300_000)
-    _, data = await upload(spool, form(part("file", content), END, step=65_536), limit=300_000)
+    _, data = await upload(tmp_path, form(part("file", content), END, step=65_536), limit=300_000)
     assert data == content
 
 
-async def test_a_full_disk_is_ours_to_tell_and_not_a_crash(spool, monkeypatch):
-    def full(_descriptor, _data):
+async def test_a_full_disk_is_ours_to_tell_and_not_a_crash(tmp_path, monkeypatch):
+    def full(*_args, **_kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("speech_translator.api.uploads.os.write", full)
+    monkeypatch.setattr("speech_translator.media.upload.tempfile.TemporaryFile", full)
     with pytest.raises(errors.Overloaded):
-        await upload(spool, form(FILE, END))
-    assert files(spool) == []
+        await upload(tmp_path, form(FILE, END))
 
 
-async def test_an_upload_that_the_disk_cannot_hold_is_refused_first(spool):
+async def test_an_upload_that_the_disk_cannot_hold_is_refused_first(tmp_path):
     with pytest.raises(errors.Overloaded):
-        await upload(spool, form(FILE, END, **{"content-length": str(10**18)}))
-
-
-def test_a_start_sweeps_what_dead_processes_left_and_nothing_else(tmp_path):
-    living, dead = UploadSpool(tmp_path), UploadSpool(tmp_path)
-    living.open()
-    dead.open()
-    left = dead.directory
-    os.close(dead._lock)  # what the system does when a process dies
-    (left / "upload").write_bytes(b"x")
-    (tmp_path / "speech-translator-uploads-foreign").mkdir()
-    started = UploadSpool(tmp_path)
-    started.open()
-    assert not left.exists()
-    assert living.directory.exists()
-    assert (tmp_path / "speech-translator-uploads-foreign").exists()
-    for spool in (living, started):
-        spool.close()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["speech-translator-uploads-foreign"]
-
-
-def test_a_spool_that_is_not_open_has_no_directory(tmp_path):
-    with pytest.raises(RuntimeError):
-        _ = UploadSpool(tmp_path).directory
+        await upload(tmp_path, form(FILE, END, **{"content-length": str(10**18)}))

@@ -54,16 +54,18 @@ class Envelope:
         if scope["type"] == "websocket":
             await self._app(scope, receive, _with_request_id(send, request_id))
             return
-        exchange = _Exchange(send, request_id)
+        exchange = _Exchange(send, request_id, bodiless=scope["method"] == "HEAD")
         started = time.perf_counter()
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
+        # Every GET answers HEAD (RFC 9110, 9.3.2), without a route of its own.
+        asked = {**scope, "method": "GET"} if exchange.bodiless else scope
         try:
-            await self._serve(scope, receive, exchange)
+            await self._serve(asked, receive, exchange)
         finally:
             self._in_flight -= 1
             self._metrics.in_flight.set(self._in_flight)
-            self._account(scope, exchange, time.perf_counter() - started)
+            self._account(asked, scope["method"], exchange, time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         try:
@@ -81,16 +83,16 @@ class Envelope:
                 scope, receive, SpeechTranslatorError("Something went wrong on our side.")
             )
 
-    def _account(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
+    def _account(self, scope: Scope, method: str, exchange: _Exchange, seconds: float) -> None:
         """One log line and the metrics of a finished request."""
         route = getattr(scope.get("route"), "path_format", UNMATCHED)
         status = exchange.status or 500
-        self._metrics.request_done(route, scope["method"], status, seconds)
+        self._metrics.request_done(route, method, status, seconds)
         write = self._log.debug if route in _QUIET else self._log.info
         write(
             "request",
             request_id=exchange.request_id,
-            method=scope["method"],
+            method=method,
             route=route,
             status=status,
             duration_ms=round(seconds * 1000, 2),
@@ -101,10 +103,11 @@ class Envelope:
 class _Exchange:
     """One answer on its way out."""
 
-    __slots__ = ("_send", "bytes_out", "request_id", "status")
+    __slots__ = ("_send", "bodiless", "bytes_out", "request_id", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, *, bodiless: bool) -> None:
         self._send = send
+        self.bodiless = bodiless
         self.request_id = request_id
         self.status = 0
         self.bytes_out = 0
@@ -119,6 +122,8 @@ class _Exchange:
             if not any(name == _POLICY[0] for name, _ in headers):
                 headers.append(_POLICY)
         elif message["type"] == "http.response.body":
+            if self.bodiless:
+                message["body"] = b""
             self.bytes_out += len(message.get("body", b""))
         await self._send(message)
 

@@ -11,7 +11,6 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from speech_translator import exports
 from speech_translator.api.answers import (
     encode,
     json_response,
@@ -36,10 +35,11 @@ from speech_translator.api.parsing import (
 from speech_translator.api.schemas import RecordingInfo, SpeechAnswer, TranscriptAnswer
 from speech_translator.api.uploads import receive_upload
 from speech_translator.errors import EmptyAudio, InvalidField
+from speech_translator.exports import to_srt, to_text, to_vtt
 from speech_translator.languages import Language
-from speech_translator.media import DecodedAudio
-from speech_translator.media.encoding import MEDIA_TYPES, OUTPUT_RATES, choose_rate
-from speech_translator.media.encoding import encode as encode_audio
+from speech_translator.media import MEDIA_TYPES, DecodedAudio
+from speech_translator.media import encode as encode_audio
+from speech_translator.media.encoding import OUTPUT_RATES, choose_rate
 from speech_translator.scalability.results import (
     RequestContext,
     SpokenTranslation,
@@ -142,7 +142,7 @@ async def _receive(
     context = request_context(request, settings.audio_request_timeout_s)
     async with receive_upload(
         request,
-        state.spool,
+        settings.spool_dir,
         fields=names,
         limit=settings.max_upload_bytes,
         idle_s=settings.body_timeout_s,
@@ -151,7 +151,7 @@ async def _receive(
         audio = await cancel_on_disconnect(
             request,
             services_of(request).decoders.decode(
-                upload.path, max_seconds=settings.max_audio_s, deadline=context.deadline
+                upload.file, max_seconds=settings.max_audio_s, deadline=context.deadline
             ),
         )
     state.metrics.audio("received", audio.duration)
@@ -210,20 +210,19 @@ def _transcript(
     translated = found.translation is not None
     shape = form.shape
     if shape == "text":
-        body = exports.to_text(found.segments, translated=translated)
+        body = to_text(found.segments, translated=translated)
         return Response(body, media_type="text/plain")
     if shape == "srt":
-        body = exports.to_srt(found.segments, translated=translated)
+        body = to_srt(found.segments, translated=translated)
         return Response(body, media_type="application/x-subrip")
     if shape == "vtt":
-        return Response(
-            exports.to_vtt(found.segments, translated=translated), media_type="text/vtt"
-        )
+        return Response(to_vtt(found.segments, translated=translated), media_type="text/vtt")
     recording = RecordingInfo(
         format=audio.format,
         codec=audio.codec,
         sample_rate=audio.sample_rate,
         channels=audio.channels,
+        truncated=audio.truncated,
     )
     return json_response(
         transcript_answer(

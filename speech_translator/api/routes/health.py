@@ -19,7 +19,6 @@ from speech_translator.services import Services
 
 router = APIRouter(tags=["health"])
 
-_METHODS = ["GET", "HEAD"]
 _UNAVAILABLE = 503
 _STATUS = gives({"application/json": ref(StatusAnswer)})
 
@@ -29,9 +28,8 @@ def health_of(state: ApiState, services: Services) -> Health:
     return assess(state.tasks, services.broker.status(), draining=state.draining)
 
 
-@router.api_route(
+@router.get(
     "/health",
-    methods=_METHODS,
     summary="Health of the service",
     response_class=Response,
     response_model=None,
@@ -69,15 +67,14 @@ def _engines(state: ApiState, services: Services) -> dict[str, EngineHealth]:
     }
 
 
-@router.api_route(
+@router.get(
     "/health/simple",
-    methods=_METHODS,
     summary="OK in plain text",
     response_class=Response,
     response_model=None,
     openapi_extra=gives({"text/plain": {"type": "string"}}),
 )
-async def simple(request: Request) -> Response:
+async def health_simple(request: Request) -> Response:
     """Answer OK, or 503 when the service is unhealthy."""
     found = health_of(state_of(request), services_of(request))
     if found.overall_status == "unhealthy":
@@ -85,28 +82,26 @@ async def simple(request: Request) -> Response:
     return PlainTextResponse("OK")
 
 
-@router.api_route(
+@router.get(
     "/health/live",
-    methods=_METHODS,
     summary="Liveness probe",
     response_class=Response,
     response_model=None,
     openapi_extra=_STATUS,
 )
-async def live() -> Response:
+async def health_live() -> Response:
     """Answer 200 as long as the process serves requests; a restart would not help."""
     return json_response(StatusAnswer(status="alive"))
 
 
-@router.api_route(
+@router.get(
     "/health/ready",
-    methods=_METHODS,
     summary="Readiness probe",
     response_class=Response,
     response_model=None,
     openapi_extra=_STATUS,
 )
-async def ready(request: Request) -> Response:
+async def health_ready(request: Request) -> Response:
     """Answer 200 once the models are loaded, and 503 before that and while draining."""
     state = state_of(request)
     found = health_of(state, services_of(request))

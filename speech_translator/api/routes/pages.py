@@ -36,15 +36,14 @@ _SERVICE = ServiceAnswer(
 )
 
 
-@router.api_route(
+@router.get(
     "/",
-    methods=["GET", "HEAD"],
     summary="The page, or the service in JSON",
     response_class=Response,
     response_model=None,
     openapi_extra=gives({JSON_TYPE: ref(ServiceAnswer), _HTML: {"type": "string"}}),
 )
-async def start(request: Request) -> Response:
+async def service(request: Request) -> Response:
     """Give a browser the page, and everyone else what this service is, as JSON."""
     if preferred_type(request.headers, (JSON_TYPE, _HTML), default=JSON_TYPE) == _HTML:
         answer = pages.page("index.html")

@@ -1,0 +1,119 @@
+"""The application over scripted engines, and a client that opens no socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import numpy as np
+
+from speech_translator.api.app import create_app
+from speech_translator.engines.values import SAMPLE_RATE, EngineInfo
+from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
+from speech_translator.settings import Settings
+from tests.support.scripted_broker import (
+    ScriptedBroker,
+    ScriptedEngine,
+    detector,
+    recogniser,
+    speaker,
+    translator,
+)
+
+CHAINS = {
+    "translators": ("bergamot",),
+    "transcribers": ("whisper",),
+    "synthesizers": ("kokoro", "espeak"),
+    "live_synthesizers": ("kokoro", "espeak"),
+}
+
+
+@dataclass
+class ScriptedDecoders:
+    """Takes every upload for ``seconds`` of sound, unless a test puts another ``answer`` here."""
+
+    seconds: float = 2.0
+    answer: Callable[[bytes], Any] | None = None
+    seen: list[bytes] = field(default_factory=list)
+
+    async def decode(self, source: Any, *, max_seconds: float, deadline: object) -> Any:
+        data = source.read()
+        self.seen.append(data)
+        await asyncio.sleep(0)
+        if self.answer is not None:
+            return self.answer(data)
+        samples = np.full(int(self.seconds * SAMPLE_RATE), 0.5, np.float32)
+        return SimpleNamespace(
+            samples=samples,
+            duration=self.seconds,
+            format="wav",
+            codec="pcm_s16le",
+            sample_rate=44_100,
+            channels=2,
+            truncated=False,
+        )
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the broker says of an engine."""
+
+    state: str
+    info: EngineInfo | None
+    message: str = ""
+    queued: int = 0
+    in_flight: int = 0
+    restarts: int = 0
+
+
+class Broker(ScriptedBroker):
+    """Scripted engines, with all that the broker's status holds."""
+
+    def status(self) -> Mapping[str, Any]:
+        return {name: Status(found.state, found.info) for name, found in super().status().items()}
+
+
+@dataclass
+class Harness:
+    """The running application and the parts behind it."""
+
+    client: httpx.AsyncClient
+    broker: Broker
+    decoders: ScriptedDecoders
+    app: Any
+
+    def engine(self, name: str) -> ScriptedEngine:
+        return self.broker.engines[name]
+
+
+def standard_engines() -> list[ScriptedEngine]:
+    """One of each task, as the embedded models are: en and pt both ways, speech to English."""
+    return [
+        translator("bergamot", "en-pt", "pt-en"),
+        recogniser("en", *["Hello there."] * 50),
+        detector(),
+        speaker("kokoro", "en", "pt"),
+        speaker("espeak", "en", "pt", "fr"),
+    ]
+
+
+@asynccontextmanager
+async def running(*engines: ScriptedEngine, **changes: Any) -> AsyncIterator[Harness]:
+    """The application with its lifespan begun."""
+    settings = Settings(**{**CHAINS, "log_level": "error", **changes})
+    broker = Broker(*(engines or standard_engines()))
+    decoders = ScriptedDecoders()
+    door = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))
+    services = SimpleNamespace(settings=settings, broker=broker, decoders=decoders, translator=door)
+    app = create_app(settings, services)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client,
+    ):
+        yield Harness(client, broker, decoders, app)
