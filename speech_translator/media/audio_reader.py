@@ -7,6 +7,10 @@ grow with the length of the recording.
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +20,7 @@ import av
 import av.error
 import av.logging
 import numpy as np
+from av.stream import Discard
 
 from speech_translator.errors import (
     AudioTooLong,
@@ -24,6 +29,7 @@ from speech_translator.errors import (
     NoAudioTrack,
     UnsupportedAudio,
 )
+from speech_translator.media.downmix import clean, to_mono
 from speech_translator.media.resampling import Samples, StreamResampler
 from speech_translator.media.sniffing import AudioFormat
 
@@ -71,9 +77,11 @@ _MIN_USABLE_S = 0.1
 """Seconds that must have come out of a damaged file for it to count as truncated, not damaged."""
 _LENGTH_TOLERANCE_S = 0.1
 """Encoders pad their last frame; a recording that is as long as the limit must still pass."""
-_SHORTFALL_S = 1.0
-"""Seconds by which a file may miss its stated length before it counts as truncated."""
+_SHORTFALL = 0.1
+"""Seconds, and share, by which a file may miss its stated length and not count as truncated."""
 _MAX_BAD_PACKETS = 2_000
+_RIFF_UNKNOWN_FROM = 0x7FFF_0000
+"""RIFF sizes from here on are what tools write that do not know the length yet."""
 _STATES_ITS_LENGTH = {
     AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.OGG, AudioFormat.MP4, AudioFormat.MATROSKA
 }  # fmt: skip
@@ -135,6 +143,7 @@ class AudioReader:
         self._seconds = 0.0
         self._written = 0
         self._bad_packets = 0
+        self._cut = False
 
     def read(self) -> ReadSummary:
         """Decode everything.
@@ -143,6 +152,7 @@ class AudioReader:
             InvalidAudio: one of its kinds; see errors.py. Samples that went to the sink before
                 are void then.
         """
+        self._cut = self._format is AudioFormat.WAV and not self._live and is_cut_riff(self._file)
         try:
             container = self._open()
         except _FAULTS as error:
@@ -183,11 +193,13 @@ class AudioReader:
         stream = container.streams.audio[0]
         for other in container.streams:
             if other.index != stream.index:
-                other.discard = "all"  # type: ignore[assignment]
+                other.discard = Discard.all
         context: Any = stream.codec_context
         name = "" if context is None else context.name
         if name not in CODECS and not name.startswith("pcm_"):
             raise UnsupportedAudio("The audio codec is not one of those that are accepted.")
+        if context.sample_rate:
+            check_rate(context.sample_rate)
         context.thread_count = 1
         return stream
 
@@ -200,7 +212,12 @@ class AudioReader:
             stated = float(stream.duration * stream.time_base)
         elif container.duration is not None:
             stated = container.duration / 1_000_000
-        if stated is not None and stated > self._max_seconds:
+        bit_rate = stream.codec_context.bit_rate
+        if stated is not None and self._format is AudioFormat.WAV and bit_rate:
+            stated_s = min(stated, container.size * 8 / bit_rate)  # headers of WAV files lie
+        else:
+            stated_s = stated or 0.0
+        if stated_s > self._max_seconds:
             self._too_long()
         return stated
 
@@ -223,10 +240,7 @@ class AudioReader:
 
     def _take(self, frame: AudioFrame) -> None:
         rate = frame.sample_rate
-        if not MIN_RATE <= rate <= MAX_RATE:
-            raise UnsupportedAudio(
-                "The sample rate is out of range.", minimum_hz=MIN_RATE, maximum_hz=MAX_RATE
-            )
+        check_rate(rate)
         if self._resampler is None or self._resampler.from_rate != rate:
             self._flush_resampler()
             self._resampler = StreamResampler(rate)
@@ -266,7 +280,9 @@ class AudioReader:
             self._progress(self._seconds)
 
     def _summarise(self, stream: AudioStream, stated_s: float | None) -> ReadSummary:
-        short = stated_s is not None and self._seconds < stated_s - _SHORTFALL_S
+        short = self._cut or (
+            stated_s is not None and self._seconds < stated_s * (1 - _SHORTFALL) - _SHORTFALL
+        )
         damaged = self._bad_packets > 0 or short
         if self._written == 0 and not damaged:
             raise EmptyAudio("The file holds no sound.")
@@ -284,30 +300,35 @@ class AudioReader:
         raise AudioTooLong("The recording is longer than the limit.")
 
 
-def to_mono(frame: AudioFrame) -> Samples:
-    """The mean of all channels, scaled to [-1, 1]; any layout, any PCM sample format."""
-    data = frame.to_ndarray()
-    channels = frame.layout.nb_channels
-    per_channel = data if frame.format.is_planar else data.reshape(-1, channels).T
-    with np.errstate(all="ignore"):  # hostile floats overflow; clean() deals with them
-        mean = per_channel.mean(axis=0, dtype=np.float64)
-        if data.dtype == np.uint8:
-            mean = (mean - 128.0) / 128.0
-        elif data.dtype == np.int16:
-            mean = mean / 2.0**15
-        elif data.dtype == np.int32:
-            mean = mean / 2.0**31
-        return np.asarray(mean, dtype=np.float32)
+def check_rate(rate: int) -> None:
+    """Raise ``UnsupportedAudio`` for a rate that no recorder has."""
+    if not MIN_RATE <= rate <= MAX_RATE:
+        raise UnsupportedAudio("The sample rate is out of range.")
 
 
-def clean(samples: Samples) -> Samples:
-    """NaN as silence, infinities and overshoot as full scale."""
-    return np.clip(np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0), -1.0, 1.0)
+def is_cut_riff(file: BinaryIO) -> bool:
+    """Whether a RIFF file is shorter than it says; writers of streams say nothing sensible."""
+    header = file.read(8)
+    stated = int.from_bytes(header[4:8], "little")
+    actual = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return header[:4] == b"RIFF" and actual - 8 < stated < _RIFF_UNKNOWN_FROM
 
 
 def warm_up() -> None:
-    """Load what the first job would otherwise load: codec tables, the resampler's library."""
+    """Do every step of a job once, so that a decoder finds all modules loaded and opens no file."""
     av.logging.set_level(av.logging.PANIC)
-    StreamResampler(48_000).feed(np.zeros(480, np.float32))
-    for name in ("aac", "opus", "flac", "mp3"):
-        av.CodecContext.create(name, "r")
+    eight_channels = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36 + 7680, b"WAVE", b"fmt ", 16, 1, 8, 48_000, 768_000, 16,
+        16, b"data", 7680,
+    ) + bytes(7680)  # fmt: skip
+    AudioReader(
+        io.BytesIO(eight_channels), AudioFormat.WAV, lambda _samples: None, max_seconds=1.0
+    ).read()
+    planar = av.AudioFrame(format="fltp", layout="7.1", samples=480)
+    planar.sample_rate = 48_000
+    to_mono(planar)
+    with contextlib.suppress(DamagedAudio):
+        AudioReader(
+            io.BytesIO(b"fLaC" * 9), AudioFormat.FLAC, lambda _samples: None, max_seconds=1.0
+        ).read()

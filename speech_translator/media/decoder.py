@@ -46,8 +46,9 @@ _ATTEMPTS = 2
 _NURSERY_ATTEMPTS = 3
 _NURSERY_START_S = 30.0
 _FORK_S = 10.0
-_IN_MEMORY_BYTES = 4 << 20
+_LONGEST_S = 1e6
 _SAMPLE_BYTES = 4
+_IN_MEMORY_BYTES = 4 << 20
 """Shorter results are read into memory; longer ones stay in their file and are mapped."""
 
 
@@ -200,7 +201,7 @@ class DecoderPool:
             audio_format = await asyncio.to_thread(_identify, file)
             async with self._slot(at):
                 summary, spool = await self._decode(
-                    _Job(file, audio_format, max_seconds, at, progress)
+                    _Job(file, audio_format, max_seconds, self.config.timeout_s, at, progress)
                 )
                 with spool:
                     samples = await asyncio.to_thread(_load, spool)
@@ -316,10 +317,7 @@ class DecoderPool:
             if self._nursery is not None and not self._nursery.alive:
                 await self._drop_nursery()
             if self._nursery is None:
-                self._nursery = Nursery.spawn(
-                    memory_mb=self.config.memory_mb,
-                    cpu_seconds=math.ceil(self.config.timeout_s) + 1,
-                )
+                self._nursery = Nursery.spawn(memory_mb=self.config.memory_mb)
             try:
                 async with asyncio.timeout(_NURSERY_START_S):
                     await self._nursery.ready()
@@ -374,11 +372,16 @@ class _Job:
     file: BinaryIO
     audio_format: AudioFormat
     max_seconds: float
+    timeout_s: float
     at: float
     progress: Callable[[float], None]
 
     def message(self) -> bytes:
-        fields = {"format": self.audio_format.value, "max_seconds": self.max_seconds}
+        fields = {
+            "format": self.audio_format.value,
+            "max_seconds": min(self.max_seconds, _LONGEST_S),
+            "cpu_seconds": math.ceil(self.timeout_s) + 1,
+        }
         return json.dumps(fields).encode()
 
 

@@ -126,7 +126,7 @@ class Nursery:
         self._ready = False
 
     @classmethod
-    def spawn(cls, *, memory_mb: int, cpu_seconds: int) -> Nursery:
+    def spawn(cls, *, memory_mb: int) -> Nursery:
         """Start the process; it takes about half a second to be ready.
 
         Must run in the event loop's own thread: the process asks to die with that thread.
@@ -136,7 +136,7 @@ class Nursery:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
                 [
                     sys.executable, "-P", "-s", "-B", "-m", _MODULE,
-                    str(theirs.fileno()), str(memory_mb), str(cpu_seconds),
+                    str(theirs.fileno()), str(memory_mb),
                 ],
                 env={
                     "PYTHONPATH": str(_PACKAGE_ROOT),

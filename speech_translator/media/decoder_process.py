@@ -1,6 +1,6 @@
 """The processes behind ``DecoderPool``: a nursery, and the decoders that it forks.
 
-``python -m speech_translator.media.decoder_process FD MEMORY_MB CPU_S`` is the nursery. It loads
+``python -m speech_translator.media.decoder_process FD MEMORY_MB`` is the nursery. It loads
 PyAV once, keeps one thread and never sees an upload. For each socket that it is sent it forks a
 decoder, which confines itself, reports, waits for one job, does it and ends: no upload is ever
 decoded in a process that another one has touched, and a fork costs 2 ms where a start costs 600.
@@ -10,6 +10,7 @@ Messages are those of ``decoder_protocol.py``.
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -20,6 +21,7 @@ from dataclasses import asdict
 from typing import NoReturn
 
 from speech_translator.errors import InvalidAudio
+from speech_translator.media import audio_reader, sandbox, seccomp
 from speech_translator.media.decoder_protocol import (
     DAMAGED,
     DONE,
@@ -33,6 +35,7 @@ from speech_translator.media.decoder_protocol import (
     READY,
 )
 from speech_translator.media.resampling import SAMPLE_RATE, Samples
+from speech_translator.media.sniffing import AudioFormat
 
 _BYTES_PER_S = SAMPLE_RATE * 4
 _FILE_SLACK = 1 << 20
@@ -40,28 +43,23 @@ _FILE_SLACK = 1 << 20
 
 def main() -> None:
     """Run the nursery until its pool is gone."""
-    from speech_translator.media import audio_reader, sandbox  # noqa: PLC0415 - PyAV; children too
-
     channel = socket.socket(fileno=int(sys.argv[1]))
-    memory, cpu_s = int(sys.argv[2]) << 20, int(sys.argv[3])
     sandbox.die_with_parent(os.getppid())
     sandbox.enter_nowhere()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps; the pool holds pidfds
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the service, which ends us
     audio_reader.warm_up()
     gc.freeze()  # keeps the collector from touching, and so copying, shared pages
-    address_space = sandbox.address_space() + memory
+    address_space = sandbox.address_space() + (int(sys.argv[2]) << 20)
     channel.send(READY)
     while True:
         message, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 1)
-        if not message:
-            return
         if message != FORK:
-            return
+            return  # the pool is gone
         decoder = socket.socket(fileno=fds[0])
         if os.fork() == 0:
             channel.close()
-            sandbox.confine(address_space_bytes=address_space, cpu_seconds=cpu_s)
+            sandbox.confine(address_space)
             _serve(decoder)
         decoder.close()
 
@@ -73,6 +71,8 @@ def _serve(channel: socket.socket) -> NoReturn:
         pidfd = os.pidfd_open(os.getpid())
         socket.send_fds(channel, [HERE], [pidfd])
         os.close(pidfd)
+        with contextlib.suppress(OSError):  # an old kernel: the other limits stand
+            seccomp.restrict_calls()
         message, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 2)
         if message[:1] == JOB:
             channel.send(_work(json.loads(message[1:]), fds[0], fds[1], channel))
@@ -83,11 +83,11 @@ def _serve(channel: socket.socket) -> NoReturn:
 
 def _work(job: dict[str, object], source: int, output: int, channel: socket.socket) -> bytes:
     """Decode; the answer as a message."""
-    from speech_translator.media import audio_reader, sandbox  # noqa: PLC0415 - loaded by main
-    from speech_translator.media.sniffing import AudioFormat  # noqa: PLC0415
-
     max_seconds = float(str(job["max_seconds"]))
-    sandbox.limit_output(int(max_seconds * _BYTES_PER_S) + _FILE_SLACK)
+    sandbox.limit_work(
+        output_bytes=int(max_seconds * _BYTES_PER_S) + _FILE_SLACK,
+        cpu_seconds=int(str(job["cpu_seconds"])),
+    )
 
     def write(samples: Samples) -> None:
         view = samples.data.cast("B")

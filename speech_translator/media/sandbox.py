@@ -20,10 +20,10 @@ _OPEN_FILES = 32
 _PAGE = resource.getpagesize()
 
 
-def prctl(option: int, argument: int) -> None:
+def prctl(option: int, argument: int, pointer: object = 0) -> None:
     """Set an attribute of this process. Raises ``OSError`` where that is refused."""
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, argument, 0, 0, 0) != 0:
+    if libc.prctl(option, argument, pointer, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
@@ -49,18 +49,16 @@ def address_space() -> int:
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * _PAGE
 
 
-def confine(*, address_space_bytes: int, cpu_seconds: int) -> None:
-    """Give up what a decoder does not need: privileges, memory, time, files, processes.
+def confine(address_space_bytes: int) -> None:
+    """Give up what a decoder does not need: privileges, memory, files, processes.
 
     Args:
         address_space_bytes: the whole of it, libraries included.
-        cpu_seconds: processor time after which the kernel ends the process.
     """
     parent = os.getppid()
     os.setsid()
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_AS, address_space_bytes)
-    _limit(resource.RLIMIT_CPU, cpu_seconds)
     _limit(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _limit(resource.RLIMIT_MEMLOCK, 0)
     if os.geteuid() == 0:
@@ -74,9 +72,15 @@ def confine(*, address_space_bytes: int, cpu_seconds: int) -> None:
     die_with_parent(parent)  # after the change of user, which clears it
 
 
-def limit_output(size: int) -> None:
-    """Largest file that may be written, in bytes; writing more raises ``OSError`` (EFBIG)."""
-    _limit(resource.RLIMIT_FSIZE, size)
+def limit_work(*, output_bytes: int, cpu_seconds: int) -> None:
+    """Bound one job.
+
+    Args:
+        output_bytes: largest file that may be written; more raises ``OSError`` (EFBIG).
+        cpu_seconds: processor time after which the kernel ends the process.
+    """
+    _limit(resource.RLIMIT_FSIZE, output_bytes)
+    _limit(resource.RLIMIT_CPU, cpu_seconds)
 
 
 def _limit(kind: int, value: int) -> None:

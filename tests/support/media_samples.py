@@ -1,0 +1,141 @@
+"""Audio files of every accepted container, made by PyAV from a tone. No program is needed."""
+
+from __future__ import annotations
+
+import io
+import struct
+from fractions import Fraction
+
+import av
+import numpy as np
+
+TONE_HZ = 440.0
+
+
+def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
+    """A sine at half scale, float32[channels, n]; every channel holds the same."""
+    n = round(seconds * rate)
+    wave = 0.5 * np.sin(2 * np.pi * TONE_HZ * np.arange(n) / rate)
+    return np.repeat(wave[np.newaxis, :], channels, axis=0).astype(np.float32)
+
+
+def mux(
+    container: str,
+    codec: str,
+    audio: np.ndarray,
+    rate: int,
+    *,
+    layout: str | None = None,
+    options: dict[str, str] | None = None,
+    video: bool = False,
+    metadata: dict[str, str] | None = None,
+) -> bytes:
+    """Encode float32[channels, n] into a file."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container, options=options or {}) as output:
+        output.metadata.update(metadata or {})
+        picture = _add_video(output) if video else None
+        names = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+        layout = layout or names[audio.shape[0]]
+        stream = output.add_stream(
+            codec, rate=rate, layout=layout, options={"strict": "experimental"}
+        )
+        formats = [f.name for f in stream.codec_context.codec.audio_formats]
+        wanted = next(
+            (f for f in ("fltp", "flt", "s16", "s16p", "s32") if f in formats), formats[0]
+        )
+        stream.codec_context.format = wanted
+        stream.codec_context.open()
+        if picture is not None:
+            output.mux(picture.encode(av.VideoFrame(64, 64, "yuv420p")))
+        resampler = av.AudioResampler(
+            wanted, layout, rate, frame_size=stream.codec_context.frame_size or 1024
+        )
+        interleaved = np.ascontiguousarray(audio.T, np.float32).reshape(1, -1)
+        source = av.AudioFrame.from_ndarray(interleaved, format="flt", layout=layout)
+        source.sample_rate = rate
+        position = 0
+        for frame in [*resampler.resample(source), *resampler.resample(None)]:
+            frame.pts, frame.time_base = position, Fraction(1, rate)
+            position += frame.samples
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+        if picture is not None:
+            output.mux(picture.encode(None))
+    return file.getvalue()
+
+
+def _add_video(output: av.container.OutputContainer) -> av.VideoStream:
+    stream = output.add_stream("mpeg4", rate=10)
+    stream.width = stream.height = 64
+    stream.pix_fmt = "yuv420p"
+    return stream
+
+
+def video_only(container: str = "mp4") -> bytes:
+    """A file with a picture and no sound."""
+    file = io.BytesIO()
+    with av.open(file, "w", format=container) as output:
+        stream = _add_video(output)
+        for _ in range(10):
+            output.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
+        output.mux(stream.encode(None))
+    return file.getvalue()
+
+
+def wav(
+    data: bytes,
+    *,
+    rate: int = 16_000,
+    channels: int = 1,
+    bits: int = 16,
+    tag: int = 1,
+    stated: int | None = None,
+) -> bytes:
+    """A RIFF file around raw samples; ``stated`` is the length that its header claims."""
+    size = len(data) if stated is None else stated
+    block = channels * bits // 8
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", min(36 + size, 0xFFFFFFFF), b"WAVE", b"fmt ", 16, tag,
+        channels, rate, rate * block, block, bits, b"data", size,
+    ) + data  # fmt: skip
+
+
+def every_container(seconds: float = 2.0) -> dict[str, bytes]:
+    """One file of each accepted kind, by a name that says what it is."""
+    rate = 16_000
+    mono, stereo = tone(seconds, rate), tone(seconds, 48_000, 2)
+    narrow = tone(seconds, 8_000)
+    fragments = {"movflags": "empty_moov+frag_keyframe+default_base_moof"}
+    return {
+        "wav-s16": mux("wav", "pcm_s16le", mono, rate),
+        "wav-s24-stereo": mux("wav", "pcm_s24le", stereo, 48_000),
+        "wav-f32": mux("wav", "pcm_f32le", mono, rate),
+        "wav-f64": mux("wav", "pcm_f64le", mono, rate),
+        "wav-u8": mux("wav", "pcm_u8", narrow, 8_000),
+        "wav-mulaw": mux("wav", "pcm_mulaw", narrow, 8_000),
+        "wav-alaw": mux("wav", "pcm_alaw", narrow, 8_000),
+        "wav-adpcm": mux("wav", "adpcm_ms", mono, rate),
+        "wav-rf64": mux("wav", "pcm_s16le", mono, rate, options={"rf64": "always"}),
+        "flac": mux("flac", "flac", mono, rate),
+        "flac-stereo": mux("flac", "flac", stereo, 48_000),
+        "ogg-opus": mux("ogg", "libopus", stereo, 48_000),
+        "ogg-vorbis": mux("ogg", "vorbis", stereo, 48_000),
+        "ogg-flac": mux("ogg", "flac", mono, rate),
+        "mp3": mux("mp3", "libmp3lame", mono, rate, options={"id3v2_version": "0"}),
+        "mp3-bare": mux(
+            "mp3", "libmp3lame", mono, rate, options={"id3v2_version": "0", "write_xing": "0"}
+        ),
+        "mp3-id3": mux("mp3", "libmp3lame", stereo, 48_000, metadata={"title": "x" * 40_000}),
+        "m4a": mux("ipod", "aac", stereo, 48_000),
+        "m4a-alac": mux("ipod", "alac", stereo, 48_000),
+        "mp4-with-video": mux("mp4", "aac", mono, rate, video=True),
+        "mp4-fragmented": mux("mp4", "aac", mono, rate, options=fragments),
+        "mov": mux("mov", "pcm_s16le", mono, rate),
+        "3gp": mux("3gp", "libopencore_amrnb", narrow, 8_000),
+        "webm": mux("webm", "libopus", stereo, 48_000),
+        "mkv-aac": mux("matroska", "aac", mono, rate),
+        "mkv-with-video": mux("matroska", "libmp3lame", mono, rate, video=True),
+        "aac-adts": mux("adts", "aac", mono, rate),
+        "amr-nb": mux("amr", "libopencore_amrnb", narrow, 8_000),
+    }  # fmt: skip
