@@ -1,0 +1,256 @@
+"""Translating a text without any input or output of its own (sans-I/O).
+
+``plan`` is a generator: it yields lists of sentences, is sent their translations, and returns the
+finished text. Who drives it decides about engines, caches and concurrency.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from speech_translator.languages import Language
+from speech_translator.text import markup, placeholders, sentences
+from speech_translator.text.marks import Kind, Mark, Template, decode, encode, group, plain
+from speech_translator.text.units import Unit, plain_unit
+
+TextFormat = Literal["text", "html"]
+
+_MASK = "X"
+_MAX_SLOTS = 12
+"""More marks than this in one sentence are not tried as markers: small models lose count."""
+
+
+def plan(
+    text: str,
+    *,
+    source: Language,
+    target: Language,
+    text_format: TextFormat = "text",
+    glossary: Mapping[str, str] | None = None,
+) -> Generator[list[str], list[str], str]:
+    """Translate ``text``, sentence by sentence.
+
+    Yields:
+        Sentences for an engine: single-spaced, with markers for what must be kept. A second time
+        where markers were lost: the pieces between them.
+
+    Returns:
+        The text with its translations in place. Everything between sentences is as it was; with
+        translations that equal their sentences, so is the whole, byte for byte.
+
+    Raises:
+        InvalidMarkup: HTML that is nested too deeply.
+    """
+    del target  # Part of the contract: engines of the future may want its marker or quotes.
+    units = markup.units(text) if text_format == "html" else iter((plain_unit(text),))
+    language = source.key.partition("-")[0]
+    jobs = [job for unit in units for job in _jobs(unit, language, glossary or {})]
+    yield from _translate(jobs)
+    return _spliced(text, jobs)
+
+
+@dataclass(slots=True)
+class _Job:
+    """One sentence on its way; ``result`` stands in the document in the end."""
+
+    unit: Unit
+    start: int
+    end: int
+    runs: list[list[Mark]]
+    template: Template
+    result: str | None = None
+
+    def pieces(self) -> Iterator[tuple[int, int]]:
+        """Offsets of the text between the marks."""
+        at = self.start
+        for run in self.runs:
+            yield at, run[0].start
+            at = run[-1].end
+        yield at, self.end
+
+    def assemble(self, texts: Sequence[str]) -> str:
+        """Finished texts for the pieces, with the outputs of the marks between them."""
+        parts = [texts[0]]
+        for slot, text in zip(self.template.slots, texts[1:], strict=True):
+            parts += (slot.output, text)
+        return "".join(parts)
+
+    def as_written(self) -> str:
+        """The sentence untranslated, but with glossary terms replaced."""
+        return self.assemble([self.unit.written(*piece) for piece in self.pieces()])
+
+
+def _translate(jobs: Sequence[_Job]) -> Generator[list[str], list[str], None]:
+    """Set every job's result, in one round or two."""
+    first = [job for job in jobs if job.result is None and len(job.template.slots) <= _MAX_SLOTS]
+    if first:
+        answers = yield [job.template.text for job in first]
+        for job, answer in zip(first, answers, strict=True):
+            job.result = _settled(job, answer)
+    lost = [job for job in jobs if job.result is None]
+    requests = [
+        plain(job.unit.text[start:end])
+        for job in lost
+        for start, end in job.pieces()
+        if sentences.has_letters(job.unit.text[start:end])
+    ]
+    if not requests:
+        return
+    answers = yield requests
+    replies = iter(zip(requests, answers, strict=True))
+    for job in lost:
+        job.result = job.assemble([_piece(job.unit, *piece, replies) for piece in job.pieces()])
+
+
+def _settled(job: _Job, answer: str) -> str | None:
+    """The finished sentence, or None when marks were lost."""
+    if answer == job.template.text:
+        return job.as_written()
+    return decode(answer, job.template, job.unit.escape)
+
+
+def _piece(unit: Unit, start: int, end: int, replies: Iterator[tuple[str, str]]) -> str:
+    """A finished piece between two marks, with the spaces that it had at its ends."""
+    written = unit.written(start, end)
+    text = unit.text[start:end]
+    if not sentences.has_letters(text):
+        return written
+    request, answer = next(replies)
+    if answer == request:
+        return written
+    lead, tail = len(text) - len(text.lstrip()), len(text.rstrip())
+    return (
+        unit.written(start, start + lead)
+        + unit.escape(answer.strip())
+        + unit.written(start + tail, end)
+    )
+
+
+def _spliced(text: str, jobs: Sequence[_Job]) -> str:
+    parts: list[str] = []
+    at = 0
+    for job in jobs:
+        start, end = job.unit.at[job.start], job.unit.at[job.end]
+        parts += (text[at:start], job.result or "")
+        at = end
+    parts.append(text[at:])
+    return "".join(parts)
+
+
+def _jobs(unit: Unit, language: str, glossary: Mapping[str, str]) -> Iterator[_Job]:
+    """The sentences of a unit that are to be translated or hold a term to be replaced."""
+    found = placeholders.find(unit.text, glossary, unit.escape)
+    marks = placeholders.merge(unit.marks, found)
+    view = _View(unit.text, marks)
+    borders = _Borders(unit.text, marks)
+    for start, end in sentences.split(view.text, language):
+        inside = borders.around(view.at[start], view.at[end - 1] + 1)
+        if inside is not None:
+            job = _job(unit, *inside)
+            if job is not None:
+                yield job
+
+
+def _job(unit: Unit, start: int, end: int, marks: Sequence[Mark]) -> _Job | None:
+    """A sentence; one with nothing to say but a term is finished at once, or not a job at all."""
+    runs = group(marks)
+    job = _Job(unit, start, end, runs, encode(unit.text, start, end, runs, unit.written))
+    if any(sentences.has_letters(unit.text[left:right]) for left, right in job.pieces()):
+        return job
+    job.result = job.as_written()
+    return job if job.result != unit.written(start, end) else None
+
+
+class _View:
+    """What sentence splitting sees of a unit: no tags, and letters in place of placeholders.
+
+    ``at`` holds for each character of ``text`` where it is in the unit.
+    """
+
+    def __init__(self, text: str, marks: Sequence[Mark]) -> None:
+        parts: list[str] = []
+        self.at = array("q")
+        at = 0
+        for mark in marks:
+            if mark.decoration:
+                continue
+            parts.append(text[at : mark.start])
+            self.at.extend(range(at, mark.start))
+            if mark.kind is Kind.VALUE:
+                parts.append(_MASK * (mark.end - mark.start))
+                self.at.extend(range(mark.start, mark.end))
+            at = mark.end
+        parts.append(text[at:])
+        self.at.extend(range(at, len(text)))
+        self.text = "".join(parts)
+
+
+class _Borders:
+    """Where a sentence begins and ends among the marks of its unit."""
+
+    def __init__(self, text: str, marks: Sequence[Mark]) -> None:
+        self._text = text
+        self._marks = marks
+        self._starts = [mark.start for mark in marks]
+        self._ends = [mark.end for mark in marks]
+
+    def around(self, start: int, end: int) -> tuple[int, int, list[Mark]] | None:
+        """Offsets of a sentence and the marks within; None when only decoration is left.
+
+        A tag beside the sentence is taken in when its partner is within, so that both find
+        their words again. Emoji at the ends are left out.
+        """
+        first, last = bisect_left(self._starts, start), bisect_right(self._ends, end)
+        inside = deque(self._marks[first:last])
+        elements = Counter(mark.element for mark in inside if mark.element)
+        start = self._widened(start, first, -1, elements, inside)
+        end = self._widened(end, last - 1, 1, elements, inside)
+        start, end = self._bare(start, end, inside)
+        return (start, end, list(inside)) if start < end else None
+
+    def _widened(
+        self, border: int, index: int, step: int, elements: Counter[int], inside: deque[Mark]
+    ) -> int:
+        """The border behind the farthest neighbouring tag whose partner is within."""
+        passed: list[Mark] = []
+        reach = border
+        while 0 <= (index := index + step) < len(self._marks):
+            mark = self._marks[index]
+            gap = self._text[mark.end : reach] if step < 0 else self._text[reach : mark.start]
+            if mark.kind is Kind.VALUE or (gap and not gap.isspace()):
+                break
+            reach = mark.start if step < 0 else mark.end
+            passed.append(mark)
+            if elements[mark.element] == 1 and mark.element:
+                border = reach
+                for one in passed:
+                    elements[one.element] += 1
+                    (inside.appendleft if step < 0 else inside.append)(one)
+                passed.clear()
+        return border
+
+    def _bare(self, start: int, end: int, inside: deque[Mark]) -> tuple[int, int]:
+        """The sentence without emoji at its ends and without tags around the whole of it."""
+        while True:
+            words = self._text[start : inside[0].start if inside else end]
+            start += len(words) - len(words.lstrip())
+            words = self._text[inside[-1].end if inside else start : end]
+            end -= len(words) - len(words.rstrip())
+            if inside and inside[0].decoration and inside[0].start == start:
+                start = inside.popleft().end
+            elif inside and inside[-1].decoration and inside[-1].end == end:
+                end = inside.pop().start
+            elif (
+                len(inside) > 1
+                and (inside[0].start, inside[-1].end) == (start, end)
+                and inside[0].kind is Kind.OPEN
+                and inside[0].element == inside[-1].element
+            ):
+                start, end = inside.popleft().end, inside.pop().start
+            else:
+                return start, end
