@@ -1,7 +1,7 @@
 """Searches every file of the tree for what may not stand in one.
 
-Secrets, addresses of package registries, paths of somebody's machine, and open ends (TODO and its
-kin) in code. What a line must hold for a reason carries ``tree-ok: <reason>`` on the same line.
+Secrets, addresses of package registries, paths of somebody's machine, and notes of unfinished work
+in code. What a line must hold for a reason carries ``tree-ok: <reason>`` on the same line.
 Patterns are written so that they do not match themselves.
 """
 

@@ -96,6 +96,8 @@ class Environment:
 
     def works(self) -> bool:
         """Whether its interpreter starts and belongs here: a moved or half-made one does not."""
+        if not self._made_here():
+            return False
         try:
             probe = "import sys; print(sys.version_info[:2] >= (3, 11), sys.prefix)"
             done = subprocess.run(  # noqa: S603  our own interpreter
@@ -108,6 +110,15 @@ class Environment:
         except (OSError, subprocess.SubprocessError):
             return False
         return done.stdout.split() == ["True", str(self.folder)]
+
+    def _made_here(self) -> bool:
+        """Whether it was not moved: its commands begin with the path at which it was made."""
+        try:
+            lines = (self.folder / "pyvenv.cfg").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        made = [line for line in lines if line.startswith("command = ")]
+        return all(line.endswith(f" {self.folder}") for line in made)
 
     def create(self) -> None:
         """Create it anew; on Debian as root, add python3-venv first where it is missing."""
@@ -251,7 +262,8 @@ def up_to_date(environment: Environment, kind: str) -> bool:
     except (OSError, ValueError):
         return False
     kinds = {kind, "development"}
-    return any(stamps.get(name) == digest(name) for name in kinds) and environment.works()
+    fits = isinstance(stamps, dict) and any(stamps.get(name) == digest(name) for name in kinds)
+    return fits and environment.works()
 
 
 def prepare(environment: Environment, kind: str) -> None:

@@ -1,0 +1,176 @@
+"""Each part of ``make check`` passes on a sound tree and catches a planted fault."""
+
+import subprocess
+
+import pytest
+
+from tests.checks.conftest import ROOT
+
+CHECKS = ("lint", "format-check", "types", "imports", "locks", "tree")
+
+
+def test_make_check_runs_every_check():
+    done = subprocess.run(
+        ["make", "-C", ROOT, "-n", "check"], check=True, capture_output=True, text=True
+    )
+    for command in (
+        "ruff check .",
+        "ruff format --check .",
+        "python -m mypy\n",
+        "lint-imports",
+        "scripts/locks.py check",
+        "scripts/check_tree.py",
+    ):
+        assert command in done.stdout
+
+
+def test_the_pipeline_runs_the_checks_and_the_tests():
+    steps = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert "set -euo pipefail" in steps
+    assert steps[-2:] == ["make check", "make test"]
+
+
+@pytest.mark.parametrize("check", ["lint", "format-check", "types", "locks", "tree"])
+def test_a_sound_tree_passes(small_tree, check):
+    status, output = small_tree.make(check)
+    assert status == 0, output
+
+
+PLANTED = '''"""A module."""
+'''
+
+
+@pytest.mark.parametrize(
+    ("check", "code", "word"),
+    [
+        ("lint", "import os\n", "F401"),
+        (
+            "lint",
+            "def f(x: int) -> None:\n    try:\n        g(x)\n    except Exception:\n        pass\n",
+            "BLE001",
+        ),
+        ("lint", "print('here')\n", "T201"),
+        ("format-check", "x = { 'a':1 }\n", "planted.py"),
+        ("types", 'LIMIT: int = "ten"\n', "Incompatible types in assignment"),
+        ("types", "def f(x):\n    return x\n", "no-untyped-def"),
+        (
+            "types",
+            "import numpy\n\n\ndef f() -> str:\n    return numpy.float32(1)\n",
+            "return-value",
+        ),
+    ],
+)
+def test_a_fault_in_a_module_is_caught(small_tree, check, code, word):
+    small_tree.write("speech_translator/planted.py", PLANTED + code)
+    status, output = small_tree.make(check)
+    assert status != 0
+    assert word in output
+
+
+def test_a_type_error_in_a_script_is_caught(small_tree):
+    small_tree.write("scripts/planted.py", PLANTED + 'LIMIT: int = "ten"\n')
+    status, output = small_tree.make("types")
+    assert status != 0
+    assert "scripts/planted.py" in output
+
+
+def test_the_imports_of_the_product_point_one_way(whole_tree):
+    status, output = whole_tree.make("imports")
+    assert status == 0, output
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("media/planted.py", "from speech_translator.api import app", "dependencies point one way"),
+        (
+            "exports/planted.py",
+            "from speech_translator.api import app",
+            "dependencies point one way",
+        ),
+        (
+            "reliability/planted.py",
+            "from speech_translator import settings",
+            "reliability imports nothing of ours but errors",
+        ),
+        ("streaming/planted.py", "import fastapi", "streaming knows no web framework"),
+    ],
+)
+def test_an_import_that_points_the_wrong_way_is_caught(whole_tree, module, line, contract):
+    whole_tree.write(f"speech_translator/{module}", f"{PLANTED}\n{line}\n")
+    status, output = whole_tree.make("imports")
+    assert status != 0
+    assert f"{contract} BROKEN" in output
+
+
+PRODUCTION = "requirements-production.txt"
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "word"),
+    [
+        ("pyproject.toml", '"orjson>=3.11"', '"orjson>=3.11.1"', "does not match pyproject.toml"),
+        ("pyproject.toml", '    "soxr>=1.1",\n', "", "does not match pyproject.toml"),
+        (PRODUCTION, "numpy==2", "numpy==1", "is pinned to 1"),
+        (PRODUCTION, "\nrich==", "\nricher==", "rich>=15 is not pinned"),
+        (PRODUCTION, "\nrich==", "\n--index-url x\nrich==", "holds an address or a path"),
+        (PRODUCTION, "\nrich==", "\n# found at /somewhere\nrich==", "holds an address or a path"),
+        (PRODUCTION, "\nrich==", "\n# from https://host/simple\nrich==", "an address or a path"),
+        (PRODUCTION, "\nrich==", "\ntorch==2.0 \\\nrich==", "torch is not wanted"),
+        (PRODUCTION, "\nrich==", "\nnothing==1.0 \\\nrich==", "nothing has no hash"),
+        (PRODUCTION, "\nrich==", "\nrich>=", "neither a pin nor a hash"),
+        (
+            "requirements-dev.txt",
+            "\nrich==15",
+            "\nrich==16",
+            "of requirements-production.txt is not",
+        ),
+        ("requirements-bootstrap.txt", "\nuv==", "\nvu==", "uv>=0.13 is not pinned"),
+    ],
+)
+def test_a_lock_that_does_not_fit_is_caught(small_tree, name, old, new, word):
+    small_tree.replace(name, old, new)
+    status, output = small_tree.make("locks")
+    assert status != 0
+    assert word in output
+
+
+HOSTS = ("pypi.org/", "files.python")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "word"),
+    [
+        ("README.md", "-----BEGIN " + "PRIVATE KEY-----", "private key"),
+        ("notes.txt", "AKIA" + "ABCDEFGHIJKLMNOP", "cloud access key"),
+        ("a.py", 'TOKEN = "ghp_' + "a" * 36 + '"', "forge token"),
+        ("a.py", 'TOKEN = "npm_' + "a" * 36 + '"', "registry token"),
+        ("a.py", 'TOKEN = "hf_' + "a" * 34 + '"', "service token"),
+        ("a.md", "eyJ" + "a" * 20 + ".eyJ" + "b" * 20 + "." + "c" * 30, "signed token"),
+        ("a.yml", "url: redis://user:" + "secret@host", "credentials in an address"),
+        ("a.md", "https://" + HOSTS[0] + "simple", "address of a package registry"),
+        ("a.md", "https://" + HOSTS[1] + "hosted.org/x", "address of a package registry"),
+        (
+            "package-lock.json",
+            '"https://registry.' + 'npmjs.org/x"',
+            "address of a package registry",
+        ),
+        ("a.toml", "--extra-index" + "-url x", "address of an index"),
+        ("a.py", 'HERE = "/home/' + 'somebody/x"', "path of a machine"),
+        ("Dockerfile", "RUN pip install host //mirror.corp" + ".internal/x", "private network"),
+        ("a.py", "x = 1  # TO" + "DO later", "open end"),
+        ("a.js", "// FIX" + "ME", "open end"),
+    ],
+)
+def test_what_may_not_stand_in_the_tree_is_caught(small_tree, name, line, word):
+    small_tree.write(name, f"{line}\n")
+    status, output = small_tree.make("tree")
+    assert status != 0
+    assert f"{name}:1: " in output
+    assert word in output
+
+
+def test_a_line_with_a_reason_is_let_through(small_tree):
+    small_tree.write("a.py", "x = 1  # TO" + "DO  tree-ok: an example in a test\n")
+    status, output = small_tree.make("tree")
+    assert status == 0, output
