@@ -1,0 +1,11 @@
+"""Live sessions: speech becomes captions, translation and speech while the speaker talks.
+
+``session`` is the state machine, pure and on an injected clock; ``driver`` runs its work over the
+async door; ``messages`` is the protocol. No web framework in here.
+"""
+
+from speech_translator.streaming.config import SessionLimits
+from speech_translator.streaming.driver import LiveDriver, Transport
+from speech_translator.streaming.hub import LiveHub
+
+__all__ = ["LiveDriver", "LiveHub", "SessionLimits", "Transport"]

@@ -1,0 +1,3 @@
+"""Live sockets: the thin layer between ASGI and ``streaming``."""
+
+__all__: list[str] = []

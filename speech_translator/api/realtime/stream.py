@@ -1,0 +1,94 @@
+"""``WS /translate/stream``: live translation. The protocol is in ``docs/LIVE.md``.
+
+A session that cannot be had is refused before the socket opens, with the status and the problem
+document that any other route would answer.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.applications import Starlette
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
+
+from speech_translator.api.dependencies import ANONYMOUS, services_of, state_of
+from speech_translator.api.errors import close_code_of, problem_response, request_id_of
+from speech_translator.errors import ShuttingDown, SpeechTranslatorError
+from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits
+from speech_translator.streaming.messages import EndReason
+
+router = APIRouter()
+
+_CLOSE_CODES: dict[EndReason, int] = {
+    "end": 1000,
+    "idle_timeout": 1008,
+    "session_too_long": 1008,
+    "shutting_down": 1012,
+}
+
+
+@router.websocket("/translate/stream")
+async def translate_stream(socket: WebSocket) -> None:
+    """One live session."""
+    state = state_of(socket)
+    hub = hub_of(socket.app)
+    try:
+        if state.draining:
+            raise ShuttingDown("The service is stopping; connect again in a moment.")
+        with hub.place():
+            await socket.accept()
+            driver = LiveDriver(
+                _SocketTransport(socket),
+                services_of(socket).translator,
+                SessionLimits.from_settings(state.settings),
+                owner=ANONYMOUS,
+            )
+            with hub.running(driver):
+                await driver.run()
+    except SpeechTranslatorError as error:
+        if socket.client_state is not WebSocketState.CONNECTING:
+            raise
+        await socket.send_denial_response(problem_response(error, request_id_of(socket)))
+
+
+def hub_of(app: Starlette) -> LiveHub:
+    """The live sessions of an application; made at the first use."""
+    hub: LiveHub | None = getattr(app.state, "live", None)
+    if hub is None:
+        hub = app.state.live = LiveHub(app.state.api.settings.live_max_sessions)
+    return hub
+
+
+class _SocketTransport:
+    """A Starlette socket as the driver wants it."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def receive(self) -> str | bytes | None:
+        """The next message; None when the client is gone."""
+        message = await self._socket.receive()
+        if message["type"] == "websocket.disconnect":
+            return None
+        data: bytes | None = message.get("bytes")
+        if data is not None:
+            return data
+        text: str = message["text"]
+        return text
+
+    async def send(self, text: str) -> None:
+        """Send a text message."""
+        try:
+            await self._socket.send_text(text)
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise ConnectionError from error
+
+    async def close(self, why: EndReason | SpeechTranslatorError) -> None:
+        """Close with the code of ``why``."""
+        if isinstance(why, SpeechTranslatorError):
+            code, reason = close_code_of(why), why.code
+        else:
+            code, reason = _CLOSE_CODES[why], str(why)
+        try:
+            await self._socket.close(code, reason)
+        except (WebSocketDisconnect, RuntimeError) as error:
+            raise ConnectionError from error

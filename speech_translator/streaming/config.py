@@ -1,0 +1,44 @@
+"""What one session is about, and its bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from speech_translator.settings import Settings
+from speech_translator.streaming.messages import StartRequest
+from speech_translator.streaming.voice_activity import EndpointConfig
+
+
+@dataclass(frozen=True, slots=True)
+class SessionConfig:
+    """One session, as its client asked for it."""
+
+    session_id: str
+    request: StartRequest
+
+
+@dataclass(frozen=True, slots=True)
+class SessionLimits:
+    """Bounds of one session; times in seconds."""
+
+    max_s: float = 4 * 3600.0
+    """Longest session, by the clock and by its audio."""
+    idle_s: float = 60.0
+    """Time without a message from the client after which the session ends."""
+    unheard_s: float = 10.0
+    """Audio that may wait for voice activity detection; then the socket is not read."""
+    backlog_s: float = 45.0
+    """Audio in utterances that wait for recognition; then the socket is not read."""
+    utterances_at_once: int = 2
+    """Utterances of one session that are recognised side by side."""
+    behind_s: float = 3.0
+    """Age of the oldest waiting utterance at which the client is warned."""
+    speech_backlog: int = 4
+    """Translations that may wait to be spoken; then the oldest is left out."""
+    endpoint: EndpointConfig = field(default_factory=EndpointConfig)
+    """Where utterances begin and end."""
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> SessionLimits:
+        """The part of the settings that matters here."""
+        return cls(max_s=settings.live_max_s, idle_s=settings.live_idle_timeout_s)

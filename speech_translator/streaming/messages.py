@@ -1,0 +1,266 @@
+"""The messages of ``WS /translate/stream``: parsed and checked on the way in, typed on the way out.
+
+Clients send one JSON text message, then audio as binary messages, then ``{"type": "end"}``. Every
+message of the server is JSON with ``type`` and ``seq``, which counts from 1 without gaps.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from speech_translator.errors import InvalidField, MalformedBody, ProtocolViolation
+from speech_translator.languages import Language, parse_source
+from speech_translator.media.pcm import PCM_RATES, PcmEncoding
+from speech_translator.media.resampling import SAMPLE_RATE
+
+MAX_TARGETS = 5
+MAX_TEXT_BYTES = 16 * 1024
+"""Largest text message of a client."""
+
+MAX_FRAME_BYTES = 256 * 1024
+"""Largest binary message of a client: 8 s of 16 kHz PCM."""
+
+EndReason = Literal["end", "idle_timeout", "session_too_long", "shutting_down"]
+
+_PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
+
+
+# From the client
+
+
+class AudioFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the binary messages hold: mono samples."""
+
+    encoding: str = "pcm_s16le"
+    sample_rate: int = SAMPLE_RATE
+
+
+class _Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    source_language: str
+    type: Literal["start"] = "start"
+    target_languages: list[str] = []
+    audio: AudioFormat = AudioFormat()
+    partials: bool = False
+    speech: bool = False
+
+
+class _Control(msgspec.Struct, frozen=True):
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """A session as asked for, checked; ``source`` None means that it is to be detected."""
+
+    source: Language | None
+    targets: tuple[Language, ...]
+    audio: AudioFormat
+    partials: bool
+    speech: bool
+
+
+def parse_start(message: str | bytes) -> StartRequest:
+    """The first message of a client.
+
+    Raises:
+        ProtocolViolation: it is binary, too large, or of another type.
+        MalformedBody: it is not JSON.
+        InvalidField: a field is missing, unknown or wrong; ``details["field"]`` names it.
+        UnknownLanguage: a language code that no table knows.
+    """
+    kind = _kind_of(message)
+    if kind not in {"start", None}:
+        raise ProtocolViolation("The first message must describe the session.", expected="start")
+    try:
+        asked = msgspec.json.decode(message, type=_Start)
+    except msgspec.ValidationError as error:
+        field = _field_of(error)
+        raise InvalidField(
+            f"`{field}` is missing, unknown or of the wrong type."
+            if field
+            else "A field is missing or unknown; source_language is needed.",
+            field=field,
+            fields=list(_Start.__struct_fields__),
+        ) from None
+    if asked.audio.encoding not in get_args(PcmEncoding):
+        raise InvalidField(
+            "This audio encoding is not offered.",
+            field="audio.encoding",
+            supported=list(get_args(PcmEncoding)),
+        )
+    if asked.audio.sample_rate not in PCM_RATES:
+        raise InvalidField(
+            "This sample rate is not offered.",
+            field="audio.sample_rate",
+            supported=list(PCM_RATES),
+        )
+    return StartRequest(
+        parse_source(asked.source_language),
+        _targets(asked),
+        asked.audio,
+        asked.partials,
+        asked.speech,
+    )
+
+
+def parse_control(message: str) -> Literal["end"]:
+    """A later text message of a client: only ``end`` there is.
+
+    Raises:
+        ProtocolViolation: anything else.
+    """
+    if _kind_of(message) != "end":
+        raise ProtocolViolation(
+            'After the first message only audio and {"type": "end"} are taken.', expected="end"
+        )
+    return "end"
+
+
+def _kind_of(message: str | bytes) -> str | None:
+    """The ``type`` of a text message; None where it has none.
+
+    Raises:
+        ProtocolViolation: it is binary or too large.
+        MalformedBody: it is not a JSON object.
+    """
+    if isinstance(message, bytes):
+        raise ProtocolViolation("The first message must be JSON text, not audio.", expected="start")
+    if len(message) > MAX_TEXT_BYTES:
+        raise ProtocolViolation("The text message is too large.", max_bytes=MAX_TEXT_BYTES)
+    try:
+        body: Any = msgspec.json.decode(message)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        raise MalformedBody("The message is not valid JSON.") from None
+    if not isinstance(body, dict):
+        raise MalformedBody("The message must be a JSON object.")
+    kind = body.get("type")
+    return kind if kind is None or isinstance(kind, str) else ""
+
+
+def _field_of(error: msgspec.ValidationError) -> str | None:
+    """The path of a wrong field. Unknown fields are not named: that would echo the client."""
+    message = str(error)
+    missing = re.match(r"Object missing required field `(\w+)`", message)
+    place = _PLACE.search(message)
+    path = place[1] if place else ""
+    if missing:
+        return f"{path}.{missing[1]}".lstrip(".")
+    return path or None
+
+
+def _targets(asked: _Start) -> tuple[Language, ...]:
+    if len(asked.target_languages) > MAX_TARGETS:
+        raise InvalidField(
+            f"At most {MAX_TARGETS} target languages.",
+            field="target_languages",
+            max_targets=MAX_TARGETS,
+        )
+    targets = tuple(Language.parse(code) for code in asked.target_languages)
+    if len(set(targets)) < len(targets):
+        raise InvalidField("A target language is named twice.", field="target_languages")
+    if asked.speech and not targets:
+        raise InvalidField("Speech needs a target language.", field="speech")
+    return targets
+
+
+# From the server
+
+
+class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """A message to the client; ``encode`` gives it its number."""
+
+
+class Ready(ServerEvent, frozen=True, kw_only=True, tag="ready"):
+    """The session has begun; languages as BCP-47, None for one that is to be detected."""
+
+    session_id: str
+    source_language: str | None
+    target_languages: tuple[str, ...]
+    audio: AudioFormat
+    partials: bool
+    speech: bool
+
+
+class Partial(ServerEvent, frozen=True, kw_only=True, tag="partial"):
+    """The running utterance so far; replaces the last partial of its segment."""
+
+    segment_id: int
+    start: float
+    end: float
+    text: str
+    language: str | None
+    translations: dict[str, str]
+
+
+class Final(ServerEvent, frozen=True, kw_only=True, tag="final"):
+    """A finished utterance; it never changes.
+
+    ``start`` and ``end`` are seconds of the session's audio, ``latency_ms`` the time from the
+    arrival of the audio at ``end`` to this message.
+    """
+
+    segment_id: int
+    start: float
+    end: float
+    text: str
+    language: str
+    translations: dict[str, str]
+    latency_ms: int
+
+
+class SpokenAudio(ServerEvent, frozen=True, kw_only=True, tag="audio"):
+    """A piece of the spoken translation of a segment: base64 of mono 16-bit PCM.
+
+    ``index`` counts the pieces of a segment from 0; ``last`` marks its end.
+    """
+
+    segment_id: int
+    language: str
+    index: int
+    last: bool
+    sample_rate: int
+    audio: bytes
+    encoding: str = "pcm_s16le"
+
+
+class Ack(ServerEvent, frozen=True, kw_only=True, tag="ack"):
+    """Everything before ``audio_s`` seconds of the session's audio is final or silence."""
+
+    audio_s: float
+
+
+class Warned(ServerEvent, frozen=True, kw_only=True, tag="warning"):
+    """Something the client may want to know; the session goes on."""
+
+    code: str
+    message: str
+    segment_id: int | None = None
+    details: dict[str, Any] = {}
+
+
+class Failed(ServerEvent, frozen=True, kw_only=True, tag="error"):
+    """An error of the tree in ``errors.py``; after one with ``fatal`` the socket closes."""
+
+    code: str
+    message: str
+    fatal: bool
+    segment_id: int | None = None
+    details: dict[str, Any] = {}
+
+
+class Done(ServerEvent, frozen=True, kw_only=True, tag="done"):
+    """The last message of a session that was not broken off."""
+
+    reason: EndReason
+    audio_s: float
+    segments: int
+
+
+def encode(event: ServerEvent, seq: int) -> str:
+    """The JSON text of an event with its number."""
+    body = msgspec.json.encode(event, enc_hook=str)
+    return f'{{"seq":{seq},{body[1:].decode()}'

@@ -1,0 +1,342 @@
+"""One live session as a state machine: events in, actions out, an injected clock, no I/O.
+
+Audio goes through voice activity detection into utterances; each finished utterance is recognised
+and translated, and told as a ``final`` in the order of speech. Nothing final is lost: an utterance
+leaves its queue only as a ``final``, as an ``error`` that names its segment, or because nothing
+was said in it. Every queue is bounded by not reading the socket (``reading``); partials and speech
+output give way first. The shape (inputs return what to do next, the caller does the I/O) is that
+of https://sans-io.readthedocs.io.
+"""
+
+from __future__ import annotations
+
+import math
+
+from speech_translator.engines.values import Samples, SpeechProbabilities
+from speech_translator.errors import ShuttingDown, SpeechTranslatorError
+from speech_translator.reliability.deadlines import Clock
+from speech_translator.scalability.results import Speech
+from speech_translator.streaming import speaking, telling
+from speech_translator.streaming.config import SessionConfig, SessionLimits
+from speech_translator.streaming.hearing import Hearing
+from speech_translator.streaming.interpreting import Interpretation
+from speech_translator.streaming.messages import Ack, Done, EndReason, ServerEvent, Warned
+from speech_translator.streaming.partials import OpenUtterance, PartialPacer
+from speech_translator.streaming.utterances import SpokenLanguage, Utterance, UtteranceQueue
+from speech_translator.streaming.voice_activity import Boundary, Closed, Opened
+from speech_translator.streaming.work import (
+    Action,
+    Close,
+    Detect,
+    Guess,
+    Interpret,
+    Jobs,
+    Send,
+    Speak,
+)
+
+Result = SpeechProbabilities | Interpretation | Speech
+
+_ACK_STEP_S = 2.0
+_WARNING_STEP_S = 10.0
+
+
+class LiveSession:
+    """The state machine of one session.
+
+    Methods return actions, to be performed in order. After ``Close`` nothing more happens.
+
+    Args:
+        config: languages, format, what is wanted.
+        limits: bounds.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, config: SessionConfig, limits: SessionLimits, *, clock: Clock) -> None:
+        self._config = config
+        self._request = config.request
+        self._limits = limits
+        self._clock = clock
+        self._began = self._last_message = clock()
+        self._actions: list[Action] = []
+        self._jobs = Jobs()
+        self._hearing = Hearing(limits.endpoint)
+        self._queue = UtteranceQueue(limits.utterances_at_once)
+        self._speech = speaking.SpeechQueue(limits.speech_backlog)
+        self._language = SpokenLanguage(config.request.source)
+        self._pacer = PartialPacer()
+        self._open: OpenUtterance | None = None
+        self._segments = self._finals = 0
+        self._acknowledged_s = 0.0
+        self._warned_at = -math.inf
+        self._warned_late_audio = False
+        self._was_reading = True
+        self._ending: EndReason | None = None
+        self._closed = False
+
+    @property
+    def reading(self) -> bool:
+        """Whether the session takes more audio; while False the socket must not be read."""
+        return (
+            self._hearing.unheard_s <= self._limits.unheard_s
+            and self._queue.seconds <= self._limits.backlog_s
+        )
+
+    # Events
+
+    def begin(self) -> list[Action]:
+        """The session is accepted."""
+        self._send(telling.ready(self._config))
+        return self._proceed()
+
+    def receive_audio(self, samples: Samples) -> list[Action]:
+        """Audio came, as 16 kHz samples; what comes after the end is not heard."""
+        self._last_message = self._clock()
+        if self._ending is None:
+            self._hearing.append(samples, self._last_message)
+            if self._hearing.received_s > self._limits.max_s:
+                return self.end("session_too_long")
+        elif self._ending == "end" and not self._warned_late_audio:
+            self._warned_late_audio = True
+            self._send(Warned(code="audio_after_end", message="Audio after the end is not heard."))
+        return self._proceed()
+
+    def end(self, reason: EndReason) -> list[Action]:
+        """Hear no more audio; what is pending is finished, then the socket closes."""
+        if self._ending is None:
+            self._ending = reason
+            self._hearing.end(self._clock())
+        return self._proceed()
+
+    def complete(self, work_id: int, result: Result) -> list[Action]:
+        """A piece of work is done."""
+        if isinstance(result, Interpretation) and self._try_again(work_id, result):
+            return self._proceed()
+        work = self._jobs.take(work_id)
+        match work, result:
+            case Detect(), SpeechProbabilities():
+                self._bounded(self._hearing.heard(result))
+            case Interpret(segment_id=segment_id), Interpretation():
+                self._queue.settle(segment_id, result)
+            case Guess(segment_id=segment_id), Interpretation():
+                self._pacer.finished(self._clock())
+                self._tell_partial(segment_id, result)
+            case Speak(), Speech():
+                for piece in speaking.pieces(work, result):
+                    self._send(piece)
+            case None, _:  # given up before it was done
+                pass
+            case _:
+                raise TypeError("a piece of work was answered by something else")
+        return self._proceed()
+
+    def fail(self, work_id: int, error: SpeechTranslatorError) -> list[Action]:
+        """A piece of work has failed; it is tried again where that may help."""
+        work = self._jobs.get(work_id)
+        matters = isinstance(work, Detect | Interpret)
+        if matters and self._jobs.retry(work_id, error, self._clock()):
+            return self._proceed()
+        self._jobs.take(work_id)
+        if isinstance(work, Detect) or (matters and isinstance(error, ShuttingDown)):
+            return self.abort(error)
+        match work:
+            case Interpret(segment_id=segment_id):
+                self._queue.settle(segment_id, error)
+            case Guess():
+                self._pacer.dropped()
+            case Speak(segment_id=segment_id):
+                self._send(Warned(code=error.code, message=error.message, segment_id=segment_id))
+        return self._proceed()
+
+    def abort(self, error: SpeechTranslatorError) -> list[Action]:
+        """End at once because of ``error``; what is pending is given up."""
+        if not self._closed:
+            self._send(telling.failed(error))
+            self._close(error)
+        return self._take()
+
+    def next_timeout(self) -> float | None:
+        """When ``handle_timeout`` wants to be called, by the clock."""
+        if self._closed:
+            return None
+        moments = [self._jobs.next_retry()]
+        if self._ending is None:
+            moments.append(self._began + self._limits.max_s)
+            if self.reading:
+                moments.append(self._last_message + self._limits.idle_s)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def handle_timeout(self) -> list[Action]:
+        """Time has passed."""
+        now = self._clock()
+        if not self._closed:
+            self._actions += self._jobs.due(now)
+        if now >= self._began + self._limits.max_s:
+            return self.end("session_too_long")
+        if self.reading and now >= self._last_message + self._limits.idle_s:
+            return self.end("idle_timeout")
+        return self._proceed()
+
+    # What follows from them
+
+    def _proceed(self) -> list[Action]:
+        """Do what can be done now."""
+        if self._closed:
+            return []
+        clip = self._hearing.next_clip()
+        if clip is not None:
+            self._actions.append(self._jobs.start(clip))
+        self._bounded(self._hearing.finish())
+        for utterance in self._queue.to_start():
+            language = self._language.of(utterance)
+            work = Interpret(utterance.segment_id, utterance.samples, language)
+            self._actions.append(self._jobs.start(work))
+        for utterance in self._queue.finished():
+            self._tell(utterance)
+        self._guess()
+        self._speak()
+        self._warn_when_behind()
+        self._acknowledge(_ACK_STEP_S)
+        if self.reading and not self._was_reading:
+            self._last_message = self._clock()  # the client was silent because of us
+        self._was_reading = self.reading
+        if self._hearing.closed and not len(self._queue) and not self._jobs.busy(Speak):
+            self._finish(self._ending or "end")
+        return self._take()
+
+    def _bounded(self, boundaries: list[Boundary]) -> None:
+        """Utterances have begun or ended."""
+        for boundary in boundaries:
+            if isinstance(boundary, Opened):
+                self._segments += 1
+                self._open = OpenUtterance(self._segments, boundary)
+            elif self._open is not None:
+                self._actions += self._jobs.cancel(Guess)
+                self._queue.add(self._finished(self._open, boundary))
+                self._open = None
+        self._hearing.forget()
+
+    def _finished(self, running: OpenUtterance, boundary: Closed) -> Utterance:
+        utterance = Utterance(
+            running.segment_id,
+            boundary,
+            self._hearing.read(boundary.start, boundary.end),
+            arrived_at=self._hearing.arrived_at(boundary.speech_end),
+            closed_at=self._clock(),
+            shown=running.shown,
+        )
+        if not boundary.spoken:
+            utterance.started = True
+            utterance.outcome = Interpretation("", None, 0.0)
+        return utterance
+
+    def _try_again(self, work_id: int, said: Interpretation) -> bool:
+        """Whether an utterance is interpreted once more, for a target that may yet succeed."""
+        if not isinstance(self._jobs.get(work_id), Interpret):
+            return False
+        now = self._clock()
+        return any(self._jobs.retry(work_id, error, now) for error in said.failures.values())
+
+    def _tell(self, utterance: Utterance) -> None:
+        """An utterance is done with."""
+        said = utterance.outcome
+        if isinstance(said, SpeechTranslatorError):
+            self._send(telling.failed(said, utterance.segment_id))
+        elif said is not None and said.language is not None and said.text:
+            self._finals += 1
+            self._language.learn(utterance, said)
+            self._send(telling.final(utterance, said, said.language, self._clock()))
+            for warning in telling.failures(utterance, said):
+                self._send(warning)
+            self._speak_later(utterance.segment_id, said)
+        elif utterance.shown:
+            self._send(
+                telling.partial(utterance.segment_id, utterance.start_s, utterance.end_s, None)
+            )
+        self._acknowledge(0.0)
+
+    def _guess(self) -> None:
+        """Decode the running utterance for a partial, when nothing that matters more waits."""
+        now = self._clock()
+        wanted = self._request.partials and self._open is not None and not len(self._queue)
+        if not wanted or self._jobs.busy(Guess) or not self._pacer.due(now):
+            return
+        assert self._open is not None  # noqa: S101 - just asked
+        guess = self._open.guess(self._hearing, self._language.last)
+        if guess is not None:
+            self._pacer.started(now)
+            self._actions.append(self._jobs.start(guess))
+
+    def _tell_partial(self, segment_id: int, said: Interpretation) -> None:
+        running = self._open
+        if running is None or running.segment_id != segment_id or not said.text:
+            return
+        running.shown = True
+        self._send(telling.partial(segment_id, running.start_s, running.guessed_to_s, said))
+
+    def _speak_later(self, segment_id: int, said: Interpretation) -> None:
+        if not self._request.speech:
+            return
+        target = self._request.targets[0]
+        text = said.translations.get(target.tag)
+        skipped = self._speech.add(Speak(segment_id, text, target)) if text else None
+        if skipped is not None:
+            self._send(
+                Warned(
+                    code="speech_skipped",
+                    message="Speech output is behind: this segment is not spoken.",
+                    segment_id=skipped.segment_id,
+                )
+            )
+
+    def _speak(self) -> None:
+        if self._jobs.busy(Speak):
+            return
+        speak = self._speech.next()
+        if speak is not None:
+            self._actions.append(self._jobs.start(speak))
+
+    def _warn_when_behind(self) -> None:
+        now, first = self._clock(), self._queue.first
+        if first is None or now - self._warned_at < _WARNING_STEP_S:
+            return
+        lag = now - first.closed_at
+        if lag >= self._limits.behind_s:
+            self._warned_at = now
+            self._send(
+                Warned(
+                    code="falling_behind",
+                    message="The server cannot keep up; captions come later.",
+                    details={"lag_s": round(lag, 3)},
+                )
+            )
+
+    def _acknowledge(self, step_s: float) -> None:
+        """Say up to where everything is final, when that has moved by more than ``step_s``."""
+        first = self._queue.first
+        safe = self._hearing.settled_s if first is None else first.audio_start_s
+        if safe > self._acknowledged_s + step_s:
+            self._acknowledged_s = safe
+            self._send(Ack(audio_s=round(safe, 3)))
+
+    def _finish(self, reason: EndReason) -> None:
+        self._acknowledge(0.0)
+        self._send(
+            Done(
+                reason=reason,
+                audio_s=round(self._hearing.received_s, 3),
+                segments=self._finals,
+            )
+        )
+        self._close(reason)
+
+    def _close(self, why: EndReason | SpeechTranslatorError) -> None:
+        self._closed = True
+        self._actions.append(Close(why))
+
+    def _send(self, event: ServerEvent) -> None:
+        self._actions.append(Send(event))
+
+    def _take(self) -> list[Action]:
+        actions, self._actions = self._actions, []
+        return actions

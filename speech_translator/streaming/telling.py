@@ -1,0 +1,72 @@
+"""What the state machine knows, put into the words of the protocol."""
+
+from __future__ import annotations
+
+from speech_translator.errors import SpeechTranslatorError
+from speech_translator.languages import Language
+from speech_translator.streaming.config import SessionConfig
+from speech_translator.streaming.interpreting import Interpretation
+from speech_translator.streaming.messages import Failed, Final, Partial, Ready, Warned
+from speech_translator.streaming.utterances import Utterance
+
+
+def ready(config: SessionConfig) -> Ready:
+    """The session as it was understood."""
+    request = config.request
+    return Ready(
+        session_id=config.session_id,
+        source_language=request.source.tag if request.source else None,
+        target_languages=tuple(target.tag for target in request.targets),
+        audio=request.audio,
+        partials=request.partials,
+        speech=request.speech,
+    )
+
+
+def partial(segment_id: int, start_s: float, end_s: float, said: Interpretation | None) -> Partial:
+    """What an utterance sounds like so far; without ``said``, that there was nothing in it."""
+    return Partial(
+        segment_id=segment_id,
+        start=round(start_s, 3),
+        end=round(end_s, 3),
+        text=said.text if said else "",
+        language=said.language.tag if said and said.language else None,
+        translations=dict(said.translations) if said else {},
+    )
+
+
+def final(utterance: Utterance, said: Interpretation, language: Language, now: float) -> Final:
+    """A finished utterance."""
+    return Final(
+        segment_id=utterance.segment_id,
+        start=round(utterance.start_s, 3),
+        end=round(utterance.end_s, 3),
+        text=said.text,
+        language=language.tag,
+        translations=dict(said.translations),
+        latency_ms=max(0, round((now - utterance.arrived_at) * 1000)),
+    )
+
+
+def failures(utterance: Utterance, said: Interpretation) -> list[Warned]:
+    """The targets that a final had to do without."""
+    return [
+        Warned(
+            code=error.code,
+            message=error.message,
+            segment_id=utterance.segment_id,
+            details={**error.details, "target_language": target},
+        )
+        for target, error in said.failures.items()
+    ]
+
+
+def failed(error: SpeechTranslatorError, segment_id: int | None = None) -> Failed:
+    """An error of one segment, or the one that ends the session."""
+    return Failed(
+        code=error.code,
+        message=error.message,
+        fatal=segment_id is None,
+        segment_id=segment_id,
+        details=error.details,
+    )

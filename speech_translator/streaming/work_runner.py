@@ -1,0 +1,74 @@
+"""Does the work of one session over the async door."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from speech_translator.engines.values import Priority
+from speech_translator.languages import Language
+from speech_translator.reliability.deadlines import Clock, Deadline
+from speech_translator.scalability.results import RequestContext
+from speech_translator.streaming.interpreting import Interpreter, Translating
+from speech_translator.streaming.session import Result
+from speech_translator.streaming.work import Detect, Guess, Interpret, Speak, Work
+
+_SECONDS: dict[type[Work], float] = {Detect: 15.0, Interpret: 45.0, Guess: 3.0, Speak: 30.0}
+"""Deadlines: a partial that is late is worth nothing; the rest is tried again by the session."""
+
+_PRIORITIES: dict[type[Work], Priority] = {
+    Detect: Priority.LIVE,
+    Interpret: Priority.LIVE,
+    Guess: Priority.INTERACTIVE,  # behind everything that is final
+    Speak: Priority.INTERACTIVE,
+}
+
+
+class WorkRunner:
+    """Runs pieces of work, each within its deadline.
+
+    Args:
+        translator: the async door.
+        targets: languages that every utterance is translated into.
+        owner: whom the work belongs to.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        translator: Translating,
+        targets: Sequence[Language],
+        *,
+        owner: str,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._translator = translator
+        self._interpreter = Interpreter(translator)
+        self._targets = tuple(targets)
+        self._owner = owner
+        self._clock = clock
+
+    async def run(self, work: Work) -> Result:
+        """The answer to a piece of work.
+
+        Raises:
+            SpeechTranslatorError: it failed.
+        """
+        context = RequestContext(
+            Deadline.after(_SECONDS[type(work)], clock=self._clock),
+            owner=self._owner,
+            priority=_PRIORITIES[type(work)],
+        )
+        match work:
+            case Detect():
+                return await self._translator.detect_speech(
+                    work.samples, work.state, context=context
+                )
+            case Interpret() | Guess():
+                return await self._interpreter.interpret(
+                    work.samples, language=work.language, targets=self._targets, context=context
+                )
+            case Speak():
+                return await self._translator.synthesize(
+                    work.text, language=work.language, context=context, live=True
+                )
