@@ -3,7 +3,7 @@
 A voice is a table of styles, float32 [510, 1, 256]: one for each number of phonemes. All 54 come in
 the npm package ``kokoro-js`` (Apache-2.0). ``python -m speech_translator.engines.kokoro_voices``
 fetches it with whatever npm is at hand, checks the tarball's SHA-256, and takes the voices out of
-it; nothing in the package is run.
+it; nothing in the package is run (``kokoro_voices_fetch``).
 """
 
 from __future__ import annotations
@@ -11,18 +11,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from speech_translator.engines.values import Samples, Voice
 from speech_translator.errors import ModelDamaged
 
-PACKAGE = "kokoro-js"
-VERSION = "1.2.1"
-SHA256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
-"""Of the package's tarball."""
-
 COMMAND = "python -m speech_translator.engines.kokoro_voices"
+"""Fetches the voices."""
+
 ROWS, WIDTH = 510, 256
 STYLE_BYTES = ROWS * WIDTH * 4
-FETCH_TIMEOUT_S = 300.0
 
 # Voices by language, region and gender, the best first by the grades in Kokoro's VOICES.md.
 _VOICES = {
@@ -79,8 +77,6 @@ def style(directory: Path, name: str) -> Samples:
     Raises:
         ModelDamaged: the file is not such a table any more.
     """
-    import numpy as np  # noqa: PLC0415 - the command that fetches needs no numpy
-
     table: Samples = np.fromfile(directory / f"{name}.bin", np.float32)
     if table.size != ROWS * WIDTH or not np.isfinite(table).all():
         raise ModelDamaged(f"Kokoro's voice {name} is damaged. Run: {COMMAND} --force")
@@ -92,3 +88,11 @@ def _is_whole(path: Path) -> bool:
         return path.stat().st_size == STYLE_BYTES
     except OSError:
         return False
+
+
+if __name__ == "__main__":
+    import sys
+
+    from speech_translator.engines.kokoro_voices_fetch import main
+
+    sys.exit(main())
