@@ -6,7 +6,8 @@ Adding an engine means one factory module and one entry in ``_BUILDERS``.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.values import Task
