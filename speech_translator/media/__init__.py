@@ -4,7 +4,8 @@ Nothing here imports a codec at import time: uploads are decoded in processes of
 encoders load PyAV when they are first needed.
 """
 
-from speech_translator.media.decoder import DecodedAudio, DecoderConfig, DecoderPool
+from speech_translator.media.decoder import DecoderPool
+from speech_translator.media.decoder_values import DecodedAudio, DecoderConfig
 from speech_translator.media.encoding import MEDIA_TYPES, StreamEncoder, encode
 from speech_translator.media.pcm import PcmDecoder
 from speech_translator.media.resampling import resample

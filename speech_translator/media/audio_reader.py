@@ -14,7 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol, cast
 
 import av
 import av.error
@@ -109,6 +109,18 @@ def refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
     raise UnsupportedAudio("The file refers to another file or address.")
 
 
+class AudioSource(Protocol):
+    """What is read from: a file, or a stream that cannot seek."""
+
+    def read(self, size: int, /) -> bytes | None:
+        """At most ``size`` bytes; none at the end."""
+        ...
+
+    def seekable(self) -> bool:
+        """Whether it is a file."""
+        ...
+
+
 class AudioReader:
     """Reads one upload.
 
@@ -123,7 +135,7 @@ class AudioReader:
 
     def __init__(
         self,
-        file: BinaryIO,
+        file: AudioSource,
         audio_format: AudioFormat,
         sink: Callable[[Samples], None],
         *,
@@ -152,7 +164,11 @@ class AudioReader:
             InvalidAudio: one of its kinds; see errors.py. Samples that went to the sink before
                 are void then.
         """
-        self._cut = self._format is AudioFormat.WAV and not self._live and is_cut_riff(self._file)
+        self._cut = (
+            self._format is AudioFormat.WAV
+            and not self._live
+            and is_cut_riff(cast("BinaryIO", self._file))
+        )
         try:
             container = self._open()
         except _FAULTS as error:

@@ -2,8 +2,8 @@
 
 An upload reaches a decoder as an open file and its samples come back in another (unlinked) one, so
 a decoder needs no name of anything. Each upload gets a process of its own, forked beforehand; what
-it may do is in ``sandbox.py``. The process is gone before its samples are touched, so nothing can
-change or shrink them later.
+it may do is in ``sandbox.py`` and ``seccomp.py``. The process is gone before its samples are
+touched, so nothing can change or shrink them later.
 
 Failure policy: closed. A decoder that crashes or stops moving is killed, and the upload is tried
 once more in a fresh one, since the fault may not have been the file's; then it is ``DamagedAudio``.
@@ -16,12 +16,14 @@ import contextlib
 import json
 import math
 import os
+import socket
+import stat
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import numpy as np
 
@@ -30,87 +32,26 @@ from speech_translator.errors import (
     DamagedAudio,
     DeadlineExceeded,
     EmptyAudio,
-    EngineUnavailable,
     InvalidAudio,
     NoAudioTrack,
     Overloaded,
     ShuttingDown,
     UnsupportedAudio,
 )
-from speech_translator.media.decoder_link import Decoder, Nursery, ProcessLostError
+from speech_translator.media.decoder_link import Decoder, ProcessLostError
 from speech_translator.media.decoder_protocol import DONE, FAILED, NO_SPACE, PROGRESS
+from speech_translator.media.decoder_supply import DecoderSupply
+from speech_translator.media.decoder_values import DecodedAudio, DecoderConfig, TimeLeft, Upload
 from speech_translator.media.resampling import SAMPLE_RATE, Samples
 from speech_translator.media.sniffing import AudioFormat, sniff_file
+from speech_translator.media.streaming_decoder import StreamingDecoder, StreamLimits
 
 _ATTEMPTS = 2
-_NURSERY_ATTEMPTS = 3
-_NURSERY_START_S = 30.0
-_FORK_S = 10.0
 _LONGEST_S = 1e6
+_STREAM_CPU_S = 1800
 _SAMPLE_BYTES = 4
 _IN_MEMORY_BYTES = 4 << 20
 """Shorter results are read into memory; longer ones stay in their file and are mapped."""
-
-
-class TimeLeft(Protocol):
-    """A deadline: ``reliability.deadlines.Deadline`` is one."""
-
-    def remaining(self) -> float:
-        """Seconds left; never below 0."""
-        ...
-
-
-class Upload(Protocol):
-    """An open upload: ``media.upload.SpooledUpload`` is one."""
-
-    def fileno(self) -> int:
-        """A descriptor that can be read."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class DecoderConfig:
-    """How the pool works.
-
-    Attributes:
-        processes: decoders at the same time.
-        memory_mb: address space that a decoder may add while it works, in MiB.
-        timeout_s: seconds that one upload may take.
-        stall_timeout_s: seconds without progress after which a decoder counts as hung.
-        queue_limit: uploads that may wait; more are refused with ``Overloaded``.
-        spool_dir: where decoded audio goes, as unlinked files; None is the system's own.
-    """
-
-    processes: int = 2
-    memory_mb: int = 512
-    timeout_s: float = 120.0
-    stall_timeout_s: float = 20.0
-    queue_limit: int = 64
-    spool_dir: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DecodedAudio:
-    """A recording, ready for recognition.
-
-    Attributes:
-        samples: float32, mono, 16 kHz, in [-1, 1]; read-only. Long recordings are mapped from an
-            unlinked file, which goes when the array does.
-        duration: seconds.
-        format: container, by content.
-        codec: libavcodec's name.
-        sample_rate: Hz of the source.
-        channels: of the source.
-        truncated: whether a part could not be decoded.
-    """
-
-    samples: Samples
-    duration: float
-    format: AudioFormat
-    codec: str
-    sample_rate: int
-    channels: int
-    truncated: bool
 
 
 class DecoderPool:
@@ -119,6 +60,10 @@ class DecoderPool:
     Args:
         config: see ``DecoderConfig``.
         clock: monotonic seconds.
+
+    Attributes:
+        decoders_lost: decoders that crashed, hung or were killed at work.
+        peak_memory_kb: the most resident memory that a decoder has reported, in KiB.
     """
 
     def __init__(
@@ -128,16 +73,13 @@ class DecoderPool:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = config or DecoderConfig()
+        self.decoders_lost = 0
+        self.peak_memory_kb = 0
         self._clock = clock
+        self._supply = DecoderSupply(spare=self.config.processes, memory_mb=self.config.memory_mb)
         self._slots = asyncio.Semaphore(self.config.processes)
-        self._nursery: Nursery | None = None
-        self._nursery_lock = asyncio.Lock()
-        self._idle: list[Decoder] = []
-        self._busy: set[Decoder] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
-        self._forking = 0
-        self._stopped = True
+        self._streams = 0
 
     async def start(self) -> None:
         """Start the nursery and fork the first decoders; about half a second.
@@ -145,31 +87,21 @@ class DecoderPool:
         Raises:
             EngineUnavailable: the processes cannot be started.
         """
-        self._stopped = False
-        try:
-            await self._replenish()
-        except BaseException:
-            await self.stop()
-            raise
+        await self._supply.start()
 
     async def stop(self) -> None:
         """End every process; decodes in flight raise ``ShuttingDown``."""
-        self._stopped = True
-        for decoder in self._busy:
-            decoder.kill()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        idle, self._idle = self._idle, []
-        await asyncio.gather(*(decoder.end() for decoder in idle))
-        nursery, self._nursery = self._nursery, None
-        if nursery is not None:
-            await nursery.end()
+        await self._supply.stop()
 
     @property
     def pids(self) -> tuple[int, ...]:
         """Process ids of the decoders, busy ones first."""
-        return tuple(decoder.pid for decoder in (*self._busy, *self._idle))
+        return self._supply.pids
+
+    @property
+    def nursery_pid(self) -> int | None:
+        """Process id of the nursery that forks the decoders, or None."""
+        return self._supply.nursery_pid
 
     async def decode(
         self,
@@ -182,7 +114,7 @@ class DecoderPool:
         """Decode one upload.
 
         Args:
-            source: the upload's path, or the upload itself where it is open.
+            source: the upload's path, or the upload itself where it is open already.
             max_seconds: longest recording that is accepted.
             deadline: when the caller stops waiting; a number is seconds from now.
             progress: called about once a second with the seconds of audio that are done.
@@ -193,18 +125,17 @@ class DecoderPool:
             Overloaded: too many uploads wait, or there is no room for the result.
             DeadlineExceeded: no decoder was free, or ready, in time.
             EngineUnavailable, ShuttingDown: there are no decoders.
+            OSError: a path that cannot be opened.
         """
         left = deadline if isinstance(deadline, int | float) else deadline.remaining()
         at = self._clock() + left
-        with contextlib.ExitStack() as stack:
-            file = stack.enter_context(_reopen(source))
-            audio_format = await asyncio.to_thread(_identify, file)
+        with _reopen(source) as file:
+            audio_format = _identify(file)
+            job = _Job(file, audio_format, max_seconds, self.config.timeout_s, at, progress)
             async with self._slot(at):
-                summary, spool = await self._decode(
-                    _Job(file, audio_format, max_seconds, self.config.timeout_s, at, progress)
-                )
-                with spool:
-                    samples = await asyncio.to_thread(_load, spool)
+                summary, spool = await self._decode(job)
+        with spool:
+            samples = _load(spool)
         return DecodedAudio(
             samples=samples,
             duration=samples.size / SAMPLE_RATE,
@@ -218,7 +149,7 @@ class DecoderPool:
     @contextlib.asynccontextmanager
     async def _slot(self, at: float) -> AsyncIterator[None]:
         """One of ``processes`` places, in order of arrival."""
-        if self._stopped:
+        if self._supply.stopped:
             raise ShuttingDown("The decoders are shutting down.")
         if self._slots.locked() and self._waiting >= self.config.queue_limit:
             raise Overloaded("Too many recordings wait to be decoded.", retry_after=5.0)
@@ -243,7 +174,7 @@ class DecoderPool:
                 return await self._attempt(job, spool), spool
             except ProcessLostError:
                 spool.close()
-                if self._stopped:
+                if self._supply.stopped:
                     raise ShuttingDown("The decoders are shutting down.") from None
             except BaseException:
                 spool.close()
@@ -251,15 +182,20 @@ class DecoderPool:
         raise DamagedAudio("The file makes the decoder fail.")
 
     async def _attempt(self, job: _Job, spool: BinaryIO) -> dict[str, object]:
-        decoder = await self._take(job.at)
-        self._busy.add(decoder)
         try:
-            decoder.assign(job.message(), job.file.fileno(), spool.fileno())
+            async with asyncio.timeout(job.at - self._clock()):
+                decoder = await self._supply.take()
+        except TimeoutError:
+            raise DeadlineExceeded("No decoder was ready before the deadline.") from None
+        try:
+            decoder.assign(job.message(), [job.file.fileno(), spool.fileno()])
             return await self._answer(decoder, job)
+        except ProcessLostError:
+            self.decoders_lost += 1
+            raise
         finally:
             # Killed even after its answer: only a process that is gone cannot touch its output.
-            ended = self._background(self._end(decoder))
-            await asyncio.shield(ended)
+            await self._supply.end(decoder)
 
     async def _answer(self, decoder: Decoder, job: _Job) -> dict[str, object]:
         """Wait for the answer, as long as the decoder moves and there is time."""
@@ -280,6 +216,7 @@ class DecoderPool:
             for fd in fds:
                 os.close(fd)
             kind, body = message[:1], _parse(message[1:])
+            self.peak_memory_kb = max(self.peak_memory_kb, int(str(body.get("peak_kb", 0))))
             if kind == PROGRESS:
                 job.progress(float(str(body.get("seconds", 0.0))))
             elif kind == DONE:
@@ -289,82 +226,51 @@ class DecoderPool:
             else:
                 raise ProcessLostError
 
-    async def _take(self, at: float) -> Decoder:
-        """An idle decoder, or a fresh one."""
-        if self._idle:
-            return self._idle.pop(0)
+    async def open_stream(
+        self,
+        *,
+        audio_format: AudioFormat = AudioFormat.MATROSKA,
+        limits: StreamLimits | None = None,
+    ) -> StreamingDecoder:
+        """A decoder for one live stream, with a process of its own; close it afterwards.
+
+        Args:
+            audio_format: ``MATROSKA`` (which is WebM) or ``OGG``.
+            limits: of the stream.
+
+        Raises:
+            UnsupportedAudio: a format that cannot be read as a stream.
+            Overloaded: too many streams are open.
+            EngineUnavailable, ShuttingDown: there are no decoders.
+        """
+        if audio_format not in {AudioFormat.MATROSKA, AudioFormat.OGG}:
+            raise UnsupportedAudio("This audio format cannot be decoded live.")
+        if self._streams >= self.config.max_streams:
+            raise Overloaded("Too many live streams are being decoded.", retry_after=30.0)
+        bounds = limits or StreamLimits()
+        self._streams += 1
         try:
-            async with asyncio.timeout(at - self._clock()):
-                return await self._fork()
-        except TimeoutError:
-            raise DeadlineExceeded("No decoder was ready before the deadline.") from None
-
-    async def _fork(self) -> Decoder:
-        """A fresh decoder; the nursery is started again where it is gone."""
-        for _ in range(_NURSERY_ATTEMPTS):
-            if self._stopped:
-                break
-            with contextlib.suppress(ProcessLostError, TimeoutError):
-                nursery = await self._living_nursery()
-                async with asyncio.timeout(_FORK_S):
-                    return await nursery.fork()
-        if self._stopped:
-            raise ShuttingDown("The decoders are shutting down.")
-        raise EngineUnavailable("The decoders cannot be started.", retry_after=5.0)
-
-    async def _living_nursery(self) -> Nursery:
-        async with self._nursery_lock:
-            if self._nursery is not None and not self._nursery.alive:
-                await self._drop_nursery()
-            if self._nursery is None:
-                self._nursery = Nursery.spawn(memory_mb=self.config.memory_mb)
+            decoder = await self._supply.take()
+        except BaseException:
+            self._streams -= 1
+            raise
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
             try:
-                async with asyncio.timeout(_NURSERY_START_S):
-                    await self._nursery.ready()
-            except (ProcessLostError, TimeoutError):
-                await self._drop_nursery()
-                raise
-            return self._nursery
+                decoder.assign(_stream_job(audio_format, bounds), [theirs.fileno()])
+            except ProcessLostError:  # the first feed finds it gone and says so
+                self.decoders_lost += 1
+        return StreamingDecoder(
+            decoder,
+            ours,
+            bounds,
+            to_error=lambda code: _error(code, bounds.max_seconds),
+            end=self._end_stream,
+        )
 
-    async def _drop_nursery(self) -> None:
-        """End the nursery; the decoders that it forked go with it."""
-        idle, self._idle = self._idle, []
-        nursery, self._nursery = self._nursery, None
-        if nursery is not None:
-            await nursery.end()
-        for decoder in idle:
-            decoder.close()
-
-    async def _end(self, decoder: Decoder) -> None:
-        try:
-            await decoder.end()
-        finally:
-            self._busy.discard(decoder)
-            decoder.close()
-        if not self._stopped:
-            self._background(self._replenish_quietly())
-
-    async def _replenish_quietly(self) -> None:
-        with contextlib.suppress(EngineUnavailable, ShuttingDown):  # the next decode will say so
-            await self._replenish()
-
-    async def _replenish(self) -> None:
-        """Fork until as many wait as may work beside the busy ones."""
-        while (
-            not self._stopped
-            and len(self._idle) + len(self._busy) + self._forking < self.config.processes
-        ):
-            self._forking += 1
-            try:
-                self._idle.append(await self._fork())
-            finally:
-                self._forking -= 1
-
-    def _background(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+    async def _end_stream(self, decoder: Decoder) -> None:
+        self._streams -= 1
+        await self._supply.end(decoder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +284,7 @@ class _Job:
 
     def message(self) -> bytes:
         fields = {
+            "live": False,
             "format": self.audio_format.value,
             "max_seconds": min(self.max_seconds, _LONGEST_S),
             "cpu_seconds": math.ceil(self.timeout_s) + 1,
@@ -385,14 +292,28 @@ class _Job:
         return json.dumps(fields).encode()
 
 
+def _stream_job(audio_format: AudioFormat, limits: StreamLimits) -> bytes:
+    fields = {
+        "live": True,
+        "format": audio_format.value,
+        "max_seconds": min(limits.max_seconds, _LONGEST_S),
+        "cpu_seconds": _STREAM_CPU_S,
+    }
+    return json.dumps(fields).encode()
+
+
 def _reopen(source: Path | Upload) -> BinaryIO:
     """The upload as an open file with a position of its own."""
     path = source if isinstance(source, Path) else Path(f"/proc/self/fd/{source.fileno()}")
-    return path.open("rb")
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block for ever
+    return os.fdopen(fd, "rb")
 
 
 def _identify(file: BinaryIO) -> AudioFormat:
-    if os.fstat(file.fileno()).st_size == 0:
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        raise UnsupportedAudio("Only files can be decoded.")
+    if status.st_size == 0:
         raise EmptyAudio("The file is empty.")
     audio_format = sniff_file(file)
     if audio_format is None:

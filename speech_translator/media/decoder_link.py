@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -39,6 +40,22 @@ class Channel:
             socket.send_fds(self._socket, [message], fds)
         except OSError as error:
             raise ProcessLostError from error
+
+    def fileno(self) -> int:
+        """The descriptor, to wait for."""
+        return self._socket.fileno()
+
+    def poll(self) -> bytes | None:
+        """The next message that is here already, or None. Raises ``ProcessLostError``."""
+        try:
+            message = self._socket.recv(MAX_MESSAGE)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise ProcessLostError from error
+        if not message:
+            raise ProcessLostError
+        return message
 
     async def receive(self) -> tuple[bytes, list[int]]:
         """The next message with the descriptors that came along. Raises ``ProcessLostError``."""
@@ -93,9 +110,16 @@ class Decoder:
                     return int(line.split()[1])
         return -1
 
-    def assign(self, job: bytes, source: int, output: int) -> None:
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        poller = select.poll()
+        poller.register(self._pidfd, select.POLLIN)
+        return not poller.poll(0)
+
+    def assign(self, job: bytes, fds: Sequence[int]) -> None:
         """Hand over the job with its files. Raises ``ProcessLostError``."""
-        self.channel.send(JOB + job, [source, output])
+        self.channel.send(JOB + job, fds)
 
     def kill(self) -> None:
         """End the process, whatever it is doing."""
@@ -151,6 +175,11 @@ class Nursery:
                 start_new_session=True,
             )  # fmt: skip
         return cls(process, Channel(ours))
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
 
     @property
     def alive(self) -> bool:

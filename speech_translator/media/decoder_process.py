@@ -14,14 +14,18 @@ import contextlib
 import gc
 import json
 import os
+import resource
 import signal
 import socket
 import sys
 from dataclasses import asdict
+from functools import partial
+from io import FileIO
 from typing import NoReturn
 
 from speech_translator.errors import InvalidAudio
 from speech_translator.media import audio_reader, sandbox, seccomp
+from speech_translator.media.audio_reader import AudioSource
 from speech_translator.media.decoder_protocol import (
     DAMAGED,
     DONE,
@@ -34,11 +38,14 @@ from speech_translator.media.decoder_protocol import (
     PROGRESS,
     READY,
 )
+from speech_translator.media.live_input import LiveInput
 from speech_translator.media.resampling import SAMPLE_RATE, Samples
 from speech_translator.media.sniffing import AudioFormat
 
 _BYTES_PER_S = SAMPLE_RATE * 4
 _FILE_SLACK = 1 << 20
+
+_Answer = tuple[bytes, dict[str, object]]
 
 
 def main() -> None:
@@ -75,45 +82,53 @@ def _serve(channel: socket.socket) -> NoReturn:
             seccomp.restrict_calls()
         message, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 2)
         if message[:1] == JOB:
-            channel.send(_work(json.loads(message[1:]), fds[0], fds[1], channel))
+            kind, answer = _work(json.loads(message[1:]), fds, channel)
+            answer["peak_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            channel.send(kind + json.dumps(answer).encode())
         status = 0
     finally:
         os._exit(status)
 
 
-def _work(job: dict[str, object], source: int, output: int, channel: socket.socket) -> bytes:
-    """Decode; the answer as a message."""
+def _work(job: dict[str, object], fds: list[int], channel: socket.socket) -> _Answer:
+    """Decode; the kind of the answer and its fields."""
     max_seconds = float(str(job["max_seconds"]))
     sandbox.limit_work(
         output_bytes=int(max_seconds * _BYTES_PER_S) + _FILE_SLACK,
         cpu_seconds=int(str(job["cpu_seconds"])),
     )
 
-    def write(samples: Samples) -> None:
-        view = samples.data.cast("B")
-        while view:
-            view = view[os.write(output, view) :]
+    source: AudioSource
+    if job["live"]:
+        live = LiveInput(fds[0], channel)
+        source, sink = live, live.write
+    else:
+        source, sink = FileIO(fds[0], "rb"), partial(_write_file, fds[1])
 
     def report(seconds: float) -> None:
         channel.send(PROGRESS + json.dumps({"seconds": seconds}).encode())
 
     try:
-        with open(source, "rb", buffering=0) as file:
-            reader = audio_reader.AudioReader(
-                file,
-                AudioFormat(str(job["format"])),
-                write,
-                max_seconds=max_seconds,
-                progress=report,
-            )
-            summary = reader.read()
+        summary = audio_reader.AudioReader(
+            source,
+            AudioFormat(str(job["format"])),
+            sink,
+            max_seconds=max_seconds,
+            progress=report,
+        ).read()
     except InvalidAudio as error:
-        return FAILED + json.dumps({"code": error.code}).encode()
+        return FAILED, {"code": error.code}
     except OSError:  # libavformat's are caught below it: this is the output
-        return FAILED + json.dumps({"code": NO_SPACE}).encode()
+        return FAILED, {"code": NO_SPACE}
     except Exception:  # noqa: BLE001 - no memory, or a fault that nobody has foreseen
-        return FAILED + json.dumps({"code": DAMAGED}).encode()
-    return DONE + json.dumps(asdict(summary)).encode()
+        return FAILED, {"code": DAMAGED}
+    return DONE, asdict(summary)
+
+
+def _write_file(fd: int, samples: Samples) -> None:
+    view = samples.data.cast("B")
+    while view:
+        view = view[os.write(fd, view) :]
 
 
 if __name__ == "__main__":

@@ -5,11 +5,13 @@ Messages are datagrams on ``SOCK_SEQPACKET`` pairs::
     nursery → pool      b"R"                ready
     pool → nursery      b"F" + [socket]     fork a decoder that talks over this socket
     decoder → pool      b"H" + [pidfd]      here I am
-    pool → decoder      b"J" + JSON + [input, output]
+    pool → decoder      b"J" + JSON + [input, output]; live: [socket for both ways]
     decoder → pool      b"P" + JSON         progress: {"seconds"}
+    decoder → pool      b"W" + JSON         live: waits for more, {"consumed"} bytes are used up
     decoder → pool      b"D" + JSON         done: a ReadSummary
     decoder → pool      b"E" + JSON         failed: {"code"}
 
+The last two also tell ``peak_kb``, the most memory that the decoder used.
 Either side ends when the other one's socket closes.
 """
 
@@ -19,6 +21,7 @@ HERE = b"H"
 JOB = b"J"
 PROGRESS = b"P"
 DONE = b"D"
+WANTING = b"W"
 FAILED = b"E"
 
 DAMAGED = "damaged_audio"
