@@ -77,7 +77,7 @@ class Segment(msgspec.Struct, frozen=True):
     words: tuple[Word, ...] = ()
 
 
-class Transcript(msgspec.Struct, frozen=True):
+class Transcript(msgspec.Struct, frozen=True, tag="transcript"):
     """What recognition made of one clip. No speech gives no segments.
 
     ``language`` is what was spoken (also under ``task="translate"``), with its probability.
@@ -93,14 +93,14 @@ class Transcript(msgspec.Struct, frozen=True):
         return " ".join(s.text.strip() for s in self.segments if s.text.strip())
 
 
-class Audio(msgspec.Struct, frozen=True):
+class Audio(msgspec.Struct, frozen=True, tag="audio"):
     """Synthesised speech: mono float32 samples at ``sample_rate`` Hz."""
 
     samples: Any  # Samples; typed loosely because msgspec cannot name an ndarray
     sample_rate: int
 
 
-class SpeechProbabilities(msgspec.Struct, frozen=True):
+class SpeechProbabilities(msgspec.Struct, frozen=True, tag="speech_probabilities"):
     """One probability of speech for each 32 ms window, and the state to pass on for the next."""
 
     probabilities: Any  # float32[n_windows]

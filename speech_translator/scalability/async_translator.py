@@ -20,7 +20,12 @@ from speech_translator.scalability.results import (
     Translation,
 )
 from speech_translator.scalability.synthesis import Synthesis
-from speech_translator.scalability.text_translation import UNTRANSLATED, TextFormat, TextTranslation
+from speech_translator.scalability.text_translation import (
+    UNTRANSLATED,
+    Sentence,
+    TextFormat,
+    TextTranslation,
+)
 from speech_translator.settings import Settings
 from speech_translator.text.distribution import distribute, sentence_runs
 
@@ -69,7 +74,7 @@ class AsyncTranslator:
     ) -> None:
         access = EngineAccess(broker)
         options = {"clock": clock} if clock else {}
-        self._cache: MemoryCache[object] = MemoryCache(
+        self._cache: MemoryCache[Sentence] = MemoryCache(
             max_bytes=config.cache_max_bytes, ttl_s=config.cache_ttl_s, **options
         )
         self._texts = TextTranslation(access, config.translators, self._cache)
@@ -222,7 +227,7 @@ class AsyncTranslator:
 
     def cache_statistics(self) -> CacheStatistics:
         """Hits, misses and what is held."""
-        return replace(self._cache.statistics)
+        return replace(self._cache.statistics, joined=self._texts.joined())
 
     def clear_cache(self) -> int:
         """Forget all cached results; how many there were."""
@@ -260,15 +265,16 @@ class AsyncTranslator:
         if spoken is None or not transcription.segments:
             nothing = Translation("", spoken or target, target, UNTRANSLATED, ())
             return replace(transcription, translation=nothing)
+        before: list[str] = []
         if recognised.english is None:
             if spoken.key != target.key:
                 self._texts.check_pair(spoken, target)
             originals = [segment.text for segment in transcription.segments]
-            source, before = spoken, ()
+            source = spoken
         else:
             originals = list(recognised.english)
             source = Language.parse(ENGLISH)
-            before = (f"{transcription.engine}:{spoken.key}-{ENGLISH}",)
+            before.append(f"{transcription.engine}:{spoken.key}-{ENGLISH}")
         runs = sentence_runs(originals)
         sentences = [" ".join(filter(None, (originals[i] for i in run))) for run in runs]
         answers = await self._texts.translate(

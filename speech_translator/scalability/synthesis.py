@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from speech_translator import text as texts_
 from speech_translator.engines.values import Audio, EngineInfo, Samples, SynthesizeCall, Voice
 from speech_translator.errors import EngineUnavailable, UnsupportedVoice
 from speech_translator.languages import Language
 from speech_translator.scalability.concurrency import run_all
 from speech_translator.scalability.engine_access import EngineAccess
 from speech_translator.scalability.results import RequestContext, Speech
+from speech_translator.text.sentences import split
 
 PAUSE_S = 0.2
 """Silence between two sentences, in seconds."""
@@ -56,7 +56,7 @@ class Synthesis:
     ) -> Speech:
         """``text`` spoken; see ``AsyncTranslator.synthesize``."""
         engines = self._engines(language, voice, live=live)
-        sentences = texts_.sentences(text, language)
+        sentences = [text[start:end] for start, end in split(text, language.key)]
 
         async def by(info: EngineInfo, share: float) -> Speech:
             spoken = voice or _default_voice(info, language)

@@ -29,7 +29,7 @@ UNTRANSLATED = "none"
 
 
 @dataclass(frozen=True, slots=True)
-class _Sentence:
+class Sentence:
     """One translated sentence, as cached."""
 
     text: str
@@ -47,12 +47,12 @@ class TextTranslation:
     """
 
     def __init__(
-        self, access: EngineAccess, chain: Sequence[str], cache: MemoryCache[_Sentence]
+        self, access: EngineAccess, chain: Sequence[str], cache: MemoryCache[Sentence]
     ) -> None:
         self._access = access
         self._chain = tuple(chain)
         self._cache = cache
-        self._flights: SingleFlight[_Sentence] = SingleFlight()
+        self._flights: SingleFlight[Sentence] = SingleFlight()
         self._planner = routing.RoutePlanner(())
         self._revision = ""
 
@@ -63,6 +63,10 @@ class TextTranslation:
             self._planner = routing.RoutePlanner(infos)
             self._revision = _revision(infos)
         return self._planner
+
+    def joined(self) -> int:
+        """Sentences that waited for an equal one under way."""
+        return self._flights.joined
 
     async def translate(
         self,
@@ -151,7 +155,7 @@ class TextTranslation:
         plan = texts_.plan(
             text, source=source, target=target, text_format=text_format, glossary=glossary
         )
-        answers: list[tuple[_Sentence, bool]] = []
+        answers: list[tuple[Sentence, bool]] = []
         try:
             batch = next(plan)
             while True:
@@ -179,7 +183,7 @@ class TextTranslation:
         target: Language,
         routes: Sequence[routing.Route],
         context: RequestContext,
-    ) -> list[tuple[_Sentence, bool]]:
+    ) -> list[tuple[Sentence, bool]]:
         return await run_all(
             (self._sentence(sentence, source, target, routes, context) for sentence in batch),
             at_once=SENTENCES_AT_ONCE,
@@ -192,7 +196,7 @@ class TextTranslation:
         target: Language,
         routes: Sequence[routing.Route],
         context: RequestContext,
-    ) -> tuple[_Sentence, bool]:
+    ) -> tuple[Sentence, bool]:
         """One sentence and whether it came from the cache."""
         if not context.use_cache:
             return await self._by_routes(sentence, routes, context), False
@@ -209,7 +213,7 @@ class TextTranslation:
 
     async def _by_routes(
         self, sentence: str, routes: Sequence[routing.Route], context: RequestContext
-    ) -> _Sentence:
+    ) -> Sentence:
         async def walk(route: routing.Route, share: float) -> str:
             found = sentence
             for step in route:
@@ -222,7 +226,7 @@ class TextTranslation:
         translated, index = await self._access.first_answer(
             routes, lambda route: [step.engine for step in route], walk
         )
-        return _Sentence(translated, routing.names(routes[index]), degraded=index > 0)
+        return Sentence(translated, routing.names(routes[index]), degraded=index > 0)
 
 
 def _revision(infos: Sequence[EngineInfo]) -> str:
