@@ -18,9 +18,10 @@ from starlette.middleware import Middleware
 from speech_translator import __version__
 from speech_translator.api import openapi
 from speech_translator.api.dependencies import ApiState
-from speech_translator.api.engine_metrics import count_event, engine_figures
+from speech_translator.api.engine_metrics import count_event, current_figures
 from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
+from speech_translator.api.realtime import stream
 from speech_translator.api.routes import audio, health, information, metrics, pages, text
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import SpeechTranslatorError
@@ -54,14 +55,13 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     """
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
     state = ApiState(settings, Metrics(), tasks)
-    state.metrics.watch(lambda: engine_figures(state))
-
     app = FastAPI(
         title="speech-translator",
         description=_DESCRIPTION,
         version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=_lifespan(state, services),
+        openapi_url=None,  # served by routes.pages, kept as bytes
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -80,7 +80,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         },
     )
     app.state.api = state
-    for module in (text, audio, health, information, metrics, pages):
+    state.metrics.watch(lambda: current_figures(state, stream.hub_of(app)))
+    for module in (text, audio, stream, health, information, metrics, pages):
         app.include_router(module.router)
     openapi.install(app)
     return app

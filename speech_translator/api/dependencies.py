@@ -40,6 +40,7 @@ class ApiState:
     draining: bool = False
     started_at: float = field(default_factory=time.monotonic)
     languages: tuple[tuple[EngineInfo, ...], bytes] | None = None  # kept body of /languages
+    openapi: bytes | None = None  # kept body of /openapi.json
 
 
 def state_of(connection: HTTPConnection) -> ApiState:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sized
 
 from prometheus_client.core import Metric
 
@@ -22,14 +22,8 @@ def count_event(metrics: Metrics, event: BrokerEvent) -> None:
         metrics.engine_event(event.engine, type(event).__name__)
 
 
-def engine_figures(state: ApiState) -> Iterable[Metric]:
-    """States, queues and restarts of the engines and the size of the cache, read now."""
-    if state.services is None:
-        return ()
-    return _read(state)
-
-
-def _read(state: ApiState) -> Iterator[Metric]:
+def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
+    """States, queues and restarts of engines, live sessions and the cache, read now."""
     services = state.services
     if services is None:
         return
@@ -44,6 +38,9 @@ def _read(state: ApiState) -> Iterator[Metric]:
         running.add_metric((name,), status.in_flight)
         restarts.add_metric((name,), status.restarts)
     yield from (states, queued, running, restarts)
+    sessions = gauge("live_sessions", "Live sessions that run.")
+    sessions.add_metric((), len(live))
+    yield sessions
     held = services.translator.cache_statistics()
     lookups = counter("cache_lookups", "Lookups of cached results.", ("outcome",))
     for outcome, value in (("hit", held.hits), ("miss", held.misses), ("joined", held.joined)):

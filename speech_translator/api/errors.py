@@ -63,7 +63,7 @@ _CLOSE_CODE: Mapping[type[SpeechTranslatorError], int] = {
 """WebSocket close codes (RFC 6455 and IANA's registry), by the same rule."""
 
 
-class ClientDisconnected(Exception):  # noqa: N818 # an event, not an error of ours
+class ClientDisconnected(Exception):  # an event, not an error of ours
     """The client left before it was answered; there is nobody to tell."""
 
 
@@ -112,6 +112,8 @@ def problem_response(
     if retry_after is not None:
         sent["Retry-After"] = str(retry_after)
     sent["Cache-Control"] = "no-store"
+    if isinstance(error, errors.PayloadTooLarge | errors.BodyTimeout):
+        sent["Connection"] = "close"  # the rest of the body may never come, or never end
     return Response(
         orjson.dumps(problem(error, request_id), default=str),
         status_code=status_of(error),

@@ -25,7 +25,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Closes connections whose request head takes too long or grows too large.
 
     ``head_timeout_s`` counts from the connection, or from the first byte of a further request on
-    it, to the end of the head. Between requests uvicorn's keep-alive timer counts.
+    it, to the end of the head; and for what is left of a body after its answer. Between requests
+    uvicorn's keep-alive timer counts.
     """
 
     head_timeout_s: ClassVar[float] = 10.0
@@ -36,6 +37,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_timer: asyncio.TimerHandle | None = None
         self._head_open = True
+        self._body_open = False
         self._head_received = 0
         self._head_parsed = 0
 
@@ -82,6 +84,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Stop counting: what follows is the body, which the application reads at a pace."""
         self._head_open = False
+        self._body_open = True
         self._head_received = 0
         self._disarm()
         super().on_headers_complete()
@@ -90,6 +93,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Expect another head; nothing counts before its first byte."""
         super().on_message_complete()
         self._head_open = True
+        self._body_open = False
+        self._disarm()
+        if self.cycle is not None and self.cycle.response_complete:
+            self._arm()  # answered before its end came: uvicorn's keep-alive timer is off
+
+    def on_response_complete(self) -> None:
+        """Give a body that was refused half-way as long to end as a head has."""
+        super().on_response_complete()
+        if self._body_open:
+            self._arm()
 
     def _count(self, size: int) -> None:
         self._head_parsed += size
@@ -109,7 +122,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._head_timer = None
         if self.cycle is not None and not self.cycle.response_complete:
             self._arm()  # an earlier request on this connection is still being answered
-        elif self._head_open and not self.transport.is_closing():
+        elif not self.transport.is_closing():
             self.transport.close()
 
 

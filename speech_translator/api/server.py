@@ -6,7 +6,16 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Iterable
-from socket import socket
+from socket import (
+    AF_INET,
+    AF_INET6,
+    AI_PASSIVE,
+    SOCK_STREAM,
+    create_server,
+    getaddrinfo,
+    has_dualstack_ipv6,
+)
+from socket import socket as Socket  # noqa: N812 # a class, named like one
 
 import uvicorn
 from fastapi import FastAPI
@@ -15,12 +24,15 @@ from speech_translator.api.app import create_app, start_logging
 from speech_translator.api.banner import engine_lines, listening_lines
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.http_protocol import bounded
+from speech_translator.api.realtime.stream import hub_of
+from speech_translator.errors import ConfigurationError
 from speech_translator.settings import Settings
 
 MAX_SOCKET_MESSAGE_BYTES = 1024 * 1024
 """Largest WebSocket message: half a minute of 16 kHz PCM."""
 
 _KEEP_ALIVE_S = 30
+_BACKLOG = 2048
 _BANNER_POLL_S = 0.1
 
 
@@ -32,13 +44,32 @@ def serve(settings: Settings, app: FastAPI | None = None) -> None:
         app: made by ``create_app(settings)``, which is done here by default.
 
     Raises:
-        ConfigurationError: the settings name an engine that does not exist.
-        SystemExit: the address is taken, or the service cannot start.
+        ConfigurationError: the settings name an engine that does not exist, or an address that
+            cannot be listened on.
+        SystemExit: the service cannot start.
     """
     start_logging(settings)
     app = app or create_app(settings)
-    with contextlib.suppress(KeyboardInterrupt):
-        AnnouncingServer(server_config(app, settings), app).run()
+    with contextlib.suppress(KeyboardInterrupt), listen(settings.host, settings.port) as socket:
+        AnnouncingServer(server_config(app, settings), app).run([socket])
+
+
+def listen(host: str, port: int) -> Socket:
+    """A listening socket, made before anything else is started.
+
+    Raises:
+        ConfigurationError: the address is taken, not allowed or unknown.
+    """
+    try:
+        found = getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_PASSIVE)
+        family, _, _, _, address = min(found, key=lambda entry: entry[0] != AF_INET)
+        both = family == AF_INET6 and host == "::" and has_dualstack_ipv6()
+        return create_server(address[:2], family=family, backlog=_BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]
+        raise ConfigurationError(
+            f"Cannot listen on {host}, port {port}: {reason}. Set HOST and PORT."
+        ) from error
 
 
 def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -72,10 +103,11 @@ class AnnouncingServer(uvicorn.Server):
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
+        self._app = app
         self._state: ApiState = app.state.api
         self._announcing: asyncio.Task[None] | None = None
 
-    async def startup(self, sockets: list[socket] | None = None) -> None:
+    async def startup(self, sockets: list[Socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
         if self.started:
@@ -83,11 +115,13 @@ class AnnouncingServer(uvicorn.Server):
             _say(listening_lines(url))
             self._announcing = asyncio.create_task(self._announce_engines(url))
 
-    async def shutdown(self, sockets: list[socket] | None = None) -> None:
-        """Answer no more readiness probe with 200, then stop as uvicorn does."""
+    async def shutdown(self, sockets: list[Socket] | None = None) -> None:
+        """Fail the readiness probe, let live sessions end, then stop as uvicorn does."""
         self._state.draining = True
         if self._announcing is not None:
             self._announcing.cancel()
+        # uvicorn closes sockets at once; a session gets to finish its segment.
+        await hub_of(self._app).drain(self._state.settings.shutdown_grace_s)
         await super().shutdown(sockets)
 
     def _url(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,9 +13,11 @@ from typing import Any
 
 import httpx
 import numpy as np
+import structlog
 
 from speech_translator.api.app import create_app
 from speech_translator.engines.values import SAMPLE_RATE, EngineInfo
+from speech_translator.observability.logging import _json_line, _safe_exception
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
 from speech_translator.settings import Settings
 from tests.support.scripted_broker import (
@@ -86,6 +90,11 @@ class Harness:
     broker: Broker
     decoders: ScriptedDecoders
     app: Any
+    log: io.StringIO
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was logged."""
+        return [json.loads(line) for line in self.log.getvalue().splitlines()]
 
     def engine(self, name: str) -> ScriptedEngine:
         return self.broker.engines[name]
@@ -105,15 +114,22 @@ def standard_engines() -> list[ScriptedEngine]:
 @asynccontextmanager
 async def running(*engines: ScriptedEngine, **changes: Any) -> AsyncIterator[Harness]:
     """The application with its lifespan begun."""
-    settings = Settings(**{**CHAINS, "log_level": "error", **changes})
+    settings = Settings(**{**CHAINS, **changes})
     broker = Broker(*(engines or standard_engines()))
     decoders = ScriptedDecoders()
     door = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))
     services = SimpleNamespace(settings=settings, broker=broker, decoders=decoders, translator=door)
     app = create_app(settings, services)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    async with (
-        app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client,
-    ):
-        yield Harness(client, broker, decoders, app)
+    log = io.StringIO()
+    structlog.configure(
+        processors=[_safe_exception, _json_line], logger_factory=structlog.WriteLoggerFactory(log)
+    )
+    try:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client,
+        ):
+            yield Harness(client, broker, decoders, app, log)
+    finally:
+        structlog.reset_defaults()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,6 +10,7 @@ from starlette.responses import Response
 from speech_translator import __version__
 from speech_translator.api import pages
 from speech_translator.api.answers import JSON_TYPE, json_response
+from speech_translator.api.dependencies import state_of
 from speech_translator.api.negotiation import preferred_type
 from speech_translator.api.openapi import gives, ref
 from speech_translator.api.schemas import ServiceAnswer
@@ -51,6 +53,15 @@ async def service(request: Request) -> Response:
         answer = json_response(_SERVICE)
     answer.headers["Vary"] = "Accept"
     return answer
+
+
+@router.get("/openapi.json", include_in_schema=False, response_class=Response, response_model=None)
+async def openapi_document(request: Request) -> Response:
+    """The OpenAPI document."""
+    state = state_of(request)
+    if state.openapi is None:
+        state.openapi = orjson.dumps(request.app.openapi())
+    return Response(state.openapi, media_type=JSON_TYPE)
 
 
 @router.get("/docs", include_in_schema=False, response_class=Response, response_model=None)

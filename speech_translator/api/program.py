@@ -1,0 +1,29 @@
+"""The server as a program: settings from the environment, wrong ones told in a line."""
+
+from __future__ import annotations
+
+import sys
+
+from pydantic import ValidationError
+
+from speech_translator.api.server import serve
+from speech_translator.errors import ConfigurationError
+from speech_translator.settings import Settings
+
+WRONG_CONFIGURATION = 5
+"""The command line's exit code for a configuration that cannot be served."""
+
+
+def main() -> int:
+    """Serve until stopped; the exit code."""
+    try:
+        serve(Settings())
+    except ValidationError as error:
+        for wrong in error.errors():
+            name = ".".join(str(part) for part in wrong["loc"]).upper()
+            sys.stderr.write(f"{name}: {wrong['msg']}\n")  # never the value: it may be a secret
+        return WRONG_CONFIGURATION
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return WRONG_CONFIGURATION
+    return 0

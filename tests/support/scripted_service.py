@@ -1,0 +1,54 @@
+"""The real server over scripted engines: a process that is ready at once.
+
+A text that is ``slow`` takes a minute; it is said on standard output when one is given up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+from speech_translator.api.app import create_app
+from speech_translator.api.server import serve
+from speech_translator.engines.values import Call, Result, TranslateCall
+from speech_translator.errors import DeadlineExceeded
+from speech_translator.reliability.deadlines import Deadline
+from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
+from speech_translator.settings import Settings
+from tests.support.api import CHAINS, Broker, ScriptedDecoders, standard_engines
+
+
+class SlowBroker(Broker):
+    """Engines of which one can be slow."""
+
+    async def submit(self, engine: str, call: Call, *, deadline: Deadline, **rest: Any) -> Result:
+        if isinstance(call, TranslateCall) and call.text in {"slow", "short"}:
+            try:
+                async with asyncio.timeout(deadline.remaining()):
+                    await asyncio.sleep(60 if call.text == "slow" else 1)
+            except TimeoutError:
+                raise DeadlineExceeded("Too late.") from None
+            except asyncio.CancelledError:
+                sys.stdout.write("given up\n")
+                sys.stdout.flush()
+                raise
+        return await super().submit(engine, call, deadline=deadline, **rest)
+
+
+def main() -> None:
+    """Serve."""
+    settings = Settings(**CHAINS)
+    broker = SlowBroker(*standard_engines())
+    services = SimpleNamespace(
+        settings=settings,
+        broker=broker,
+        decoders=ScriptedDecoders(),
+        translator=AsyncTranslator(broker, TranslatorConfig.from_settings(settings)),
+    )
+    serve(settings, create_app(settings, services))
+
+
+if __name__ == "__main__":
+    main()
