@@ -49,7 +49,14 @@ async def open_services(
         ConfigurationError: the settings name something that does not exist.
     """
     broker = Broker(engine_specs(settings, tasks), listener=listener)
-    decoders = DecoderPool(DecoderConfig.from_settings(settings))
+    decoders = DecoderPool(
+        DecoderConfig(
+            processes=settings.decoder_processes,
+            memory_mb=settings.decoder_memory_mb,
+            timeout_s=settings.decode_timeout_s,
+            spool_dir=settings.spool_dir,
+        )
+    )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(broker.stop)
         await broker.start()

@@ -160,6 +160,8 @@ def _without_blips(runs: Sequence[tuple[int, int]], config: RegionConfig) -> lis
 
 def _padded(speech: Sequence[Region], duration: float, padding: float) -> list[Region]:
     """Regions with room around; two neighbours share the gap between them."""
+    if not speech:
+        return []
     edges = [0.0]
     for before, after in pairwise(speech):
         edges.append((before.end + after.start) / 2)
