@@ -157,13 +157,20 @@ def test_voices_that_cannot_be_fetched_do_not_stop_the_start(environment, monkey
     assert "make voices" in capsys.readouterr().err
 
 
-def test_node_is_installed_only_where_no_npm_is(environment, commands, monkeypatch):
-    monkeypatch.setattr(prepare.shutil, "which", lambda name: "/usr/bin/npm")
-    assert environment.npm() is None
-    assert commands == []
-    monkeypatch.setattr(prepare.shutil, "which", lambda name: None)
-    assert environment.npm() == str(environment.folder / "bin")
-    assert "--require-hashes" in commands[-1]
+@pytest.mark.parametrize(
+    ("npm", "voices", "added"),
+    [("/usr/bin/npm", False, False), (None, True, False), (None, False, True)],
+)
+def test_node_is_installed_only_where_it_is_needed(
+    environment, commands, monkeypatch, npm, voices, added
+):
+    monkeypatch.setattr(prepare.shutil, "which", lambda name: npm)
+    monkeypatch.setattr(Environment, "has_voices", lambda _: voices)
+    monkeypatch.setattr(Environment, "uv", lambda _: "uv")
+    prepare.fetch_voices(environment)
+    assert commands[-1][1:] == ["-m", "speech_translator.engines.kokoro_voices"]
+    assert len(commands) == (2 if added else 1)
+    assert "--require-hashes" in commands[0] or not added
 
 
 def test_a_failure_is_an_exit_status_and_a_sentence(monkeypatch, tmp_path, capsys):
