@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from speech_translator import __version__
 from speech_translator.api import openapi
 from speech_translator.api.dependencies import ApiState
-from speech_translator.api.engine_metrics import count_event, current_figures
+from speech_translator.api.engine_metrics import EngineEvents, current_figures
 from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
 from speech_translator.api.realtime import stream
@@ -98,9 +98,7 @@ def _lifespan(
             if state.settings.spool_dir is not None:
                 await asyncio.to_thread(_make_directory, state.settings.spool_dir)
             state.services = given or await stack.enter_async_context(
-                open_services(
-                    state.settings, listener=lambda event: count_event(state.metrics, event)
-                )
+                open_services(state.settings, listener=EngineEvents(state.metrics))
             )
             yield
             state.draining = True

@@ -1,25 +1,49 @@
-"""What befalls the engines and the cache, as metrics."""
+"""What befalls the engines and the cache, as metrics and log lines."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sized
+from dataclasses import asdict
 
 from prometheus_client.core import Metric
 
 from speech_translator.api.dependencies import ApiState
-from speech_translator.observability import Metrics
+from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import counter, gauge
-from speech_translator.scalability.events import BatchDone, BrokerEvent
+from speech_translator.scalability.events import (
+    BatchDone,
+    BrokerEvent,
+    CallRejected,
+    EngineReady,
+)
 
 STATES = ("starting", "ready", "restarting", "failed", "missing")
 
 
-def count_event(metrics: Metrics, event: BrokerEvent) -> None:
-    """Count one event of the broker."""
-    if isinstance(event, BatchDone):
-        metrics.batch_done(event.engine, event.size, event.queue_wait_s, event.seconds)
-    else:
-        metrics.engine_event(event.engine, type(event).__name__)
+class EngineEvents:
+    """The broker's listener: counts its events, and logs what an operator wants to know."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._log = logger("speech_translator.engines")
+
+    def __call__(self, event: BrokerEvent) -> None:
+        """Take one event."""
+        if isinstance(event, BatchDone):
+            self._metrics.batch_done(event.engine, event.size, event.queue_wait_s, event.seconds)
+            return
+        name = _event_name(type(event))
+        self._metrics.engine_event(event.engine, name)
+        if isinstance(event, CallRejected):
+            return  # the request that it belongs to has a line of its own
+        write = self._log.info if isinstance(event, EngineReady) else self._log.warning
+        write(name, **asdict(event))
+
+
+def _event_name(kind: type[object]) -> str:
+    """``EngineExited`` is ``engine_exited``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
 def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:

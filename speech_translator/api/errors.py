@@ -92,8 +92,7 @@ def retry_after_of(error: SpeechTranslatorError) -> int | None:
 
 def problem(error: SpeechTranslatorError, request_id: str) -> dict[str, object]:
     """The members of a problem document."""
-    return {
-        **error.details,
+    members: dict[str, object] = {
         "type": f"urn:speech-translator:error:{error.code}",
         "title": title_of(error.code),
         "status": status_of(error),
@@ -101,6 +100,7 @@ def problem(error: SpeechTranslatorError, request_id: str) -> dict[str, object]:
         "code": error.code,
         "request_id": request_id,
     }
+    return {**members, **error.details, **members}  # details stand after, and replace nothing
 
 
 def problem_response(
