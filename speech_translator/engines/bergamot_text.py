@@ -35,7 +35,13 @@ _RANGE_DASH = re.compile(rf"(?<=\d)[{_DASHES}](?=\d)")
 _HYPHEN_RANGE = re.compile(r"(?<=\d)-(?=\d)")
 _DASH = re.compile(rf"\s*[{_DASHES}]\s*")
 _WORD = re.compile(r"[^\W\d_]+(?:['\-][^\W\d_]+)*|\w|[^\w\s]")
-_MONEY = re.compile(r"(?:[€£¥₹₽₩₺]\s?\d[\d.,]*|\d[\d.,]*\s?[€£¥₹₽₩₺])(?<![.,])")
+_KEPT = re.compile(
+    r"""
+    \S{61,} | [^\w\s]{5,}  # no words: the models take seconds over runs without a space
+    | (?: [€£¥₹₽₩₺]\s?\d[\d.,]* | \d[\d.,]*\s?[€£¥₹₽₩₺] )(?<![.,])  # money but for dollars
+    """,
+    re.VERBOSE,
+)
 _MARKER = re.compile(r"XQ\d+", re.IGNORECASE)
 _PHRASE = re.compile(r"(?P<lead>\W*)(?P<words>.*?)(?P<tail>\W*)", re.DOTALL)
 _PUNCTUATION = re.compile(r"[,;:!?.]")
@@ -43,6 +49,7 @@ _TRAILING_JUNK = re.compile(rf"(?:\s*(?:[-,;:/|{_DASHES}]|\(\W*\w?\W*))+$")
 _TRAILING_ASIDE = re.compile(r"\s*\([^()]*\)\.?$")
 _LONG_WORDS = re.compile(r"[^\W\d_]{2,}")
 _SHOUTED_WORDS = 2
+_MAX_MARKERS = 12
 
 
 class Model(Protocol):
@@ -80,6 +87,8 @@ def translate_sentence(model: Model, text: str, phrases: Mapping[str, str]) -> s
 
 def _readable(text: str) -> str:
     """The text in characters that the models know, as far as they mean the same."""
+    # Composed, because the engine's normalisation is slow over letters with separate accents.
+    text = unicodedata.normalize("NFC", text)
     text = _DASH.sub(" - ", _RANGE_DASH.sub("-", text)).translate(_STRAIGHT)
     return _WORD.sub(_unaccented, plain(text))
 
@@ -116,24 +125,43 @@ def _from_phrases(text: str, phrases: Mapping[str, str]) -> str | None:
 
 
 def _with_unknown_kept(model: Model, text: str) -> str:
-    """Translate ``text``; words and signs that the model has no letters for stay as they are."""
-    unknown = list(_unknown(text))
+    """Translate ``text``; words and signs that the model cannot read stay as they are.
+
+    The model only ever sees characters that it knows.
+    """
+    unknown = group(_unknown(text))
     if not unknown:
         return model.translate(text)
-    template = encode(text, 0, len(text), group(unknown), lambda start, end: text[start:end])
+    template = encode(text, 0, len(text), unknown, lambda start, end: text[start:end])
     if not has_letters(_MARKER.sub("", template.text)):
         return text
-    kept = decode(model.translate(template.text), template)
-    return model.translate(text) if kept is None else kept
+    if len(unknown) <= _MAX_MARKERS:
+        kept = decode(model.translate(template.text), template)
+        if kept is not None:
+            return kept
+    parts: list[str] = []
+    at = 0
+    for run in unknown:
+        parts += (_piece(model, text[at : run[0].start]), text[run[0].start : run[-1].end])
+        at = run[-1].end
+    return "".join((*parts, _piece(model, text[at:])))
+
+
+def _piece(model: Model, text: str) -> str:
+    """A translated part of a sentence, with the spaces that it had at its ends."""
+    words = text.strip()
+    if not has_letters(words):
+        return text
+    return text.replace(words, model.translate(words), 1)
 
 
 def _unknown(text: str) -> Iterator[Mark]:
-    """Marks for amounts in other currencies, and for words and signs that the model cannot read."""
+    """Marks, in order, for all that the model cannot read and for amounts in other currencies."""
     at = 0
-    for money in _MONEY.finditer(text):
-        yield from _unknown_words(text, at, money.start())
-        yield Mark(*money.span(), Kind.VALUE)
-        at = money.end()
+    for kept in _KEPT.finditer(text):
+        yield from _unknown_words(text, at, kept.start())
+        yield Mark(*kept.span(), Kind.VALUE)
+        at = kept.end()
     yield from _unknown_words(text, at, len(text))
 
 
