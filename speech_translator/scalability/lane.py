@@ -53,6 +53,8 @@ POISON_TTL_S = 3600.0
 
 _ALONE_STRIKES = 2
 _FAILED_AFTER = 3
+# One that has served before is believed in for longer: what ends it may come from outside.
+_FAILED_AFTER_SERVING = 8
 _POISON = "This input crashed its engine twice and is refused."
 _HANG = "The engine did not answer this input in its time, twice."
 
@@ -155,7 +157,7 @@ class Lane:
             return "ready"
         if self._missing:
             return "missing"
-        if self._failures >= _FAILED_AFTER:
+        if self._failures >= (_FAILED_AFTER_SERVING if self.info else _FAILED_AFTER):
             return "failed"
         return "restarting" if self.info else "starting"
 
