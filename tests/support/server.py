@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -32,6 +32,8 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     output: Path
+    readiness: list[int] = field(default_factory=list)
+    """What ``/health/ready`` answered while it started."""
 
     @property
     def socket_url(self) -> str:
@@ -60,7 +62,8 @@ class Server:
         until = time.monotonic() + seconds
         with self.client() as client:
             while time.monotonic() < until:
-                if client.get("/health/ready").status_code == httpx.codes.OK:
+                self.readiness.append(client.get("/health/ready").status_code)
+                if self.readiness[-1] == httpx.codes.OK:
                     return
                 self._check_alive()
                 time.sleep(0.1)
