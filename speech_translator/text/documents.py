@@ -47,9 +47,20 @@ def plan(
         InvalidMarkup: HTML that is nested too deeply.
     """
     del target  # Part of the contract: engines of the future may want its marker or quotes.
-    units = markup.units(text) if text_format == "html" else iter((plain_unit(text),))
     language = source.key.partition("-")[0]
-    jobs = [job for unit in units for job in _jobs(unit, language, glossary or {})]
+    terms = glossary or {}
+    if text_format == "text":
+        return (yield from _translated(text, [plain_unit(text)], language, terms))
+    # Attributes lie inside of tags, which move as a whole: they are finished first.
+    text = yield from _translated(text, markup.attributes(text), language, terms)
+    return (yield from _translated(text, markup.units(text), language, terms))
+
+
+def _translated(
+    text: str, units: Sequence[Unit], language: str, glossary: Mapping[str, str]
+) -> Generator[list[str], list[str], str]:
+    """``text`` with its units translated."""
+    jobs = [job for unit in units for job in _jobs(unit, language, glossary)]
     yield from _translate(jobs)
     return _spliced(text, jobs)
 
