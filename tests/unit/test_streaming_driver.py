@@ -1,0 +1,286 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pytest
+
+from speech_translator.engines.values import Call, Result
+from speech_translator.errors import (
+    Overloaded,
+    PayloadTooLarge,
+    ProtocolViolation,
+    ShuttingDown,
+    SpeechTranslatorError,
+    UnknownLanguage,
+)
+from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
+from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits, driver, partials
+from tests.support.scripted_broker import (
+    ScriptedBroker,
+    ScriptedEngine,
+    detector,
+    recogniser,
+    speaker,
+    translator,
+)
+
+SPEECH = np.full(16_000, 8000, "<i2").tobytes()
+PAUSE = bytes(2 * 16_000)
+START = json.dumps({"source_language": "en", "target_languages": ["pt"]})
+END = json.dumps({"type": "end"})
+
+
+class Line:
+    """A client at the other end of no wire at all."""
+
+    def __init__(self) -> None:
+        self.to_server: asyncio.Queue[str | bytes | None] = asyncio.Queue()
+        self.events: list[dict[str, Any]] = []
+        self.closed: object = None
+        self.takes = asyncio.Event()
+        self.takes.set()
+        self.reads = 0
+
+    def say(self, *messages: str | bytes | None) -> None:
+        for message in messages:
+            self.to_server.put_nowait(message)
+
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["type"] == kind]
+
+    async def receive(self) -> str | bytes | None:
+        message = await self.to_server.get()
+        self.reads += 1
+        return message
+
+    async def send(self, text: str) -> None:
+        await self.takes.wait()
+        self.events.append(json.loads(text))
+
+    async def close(self, why: object) -> None:
+        self.closed = why
+
+
+def engines(*texts: str) -> list[ScriptedEngine]:
+    return [
+        translator("bergamot", "en-pt"),
+        recogniser("en", *texts),
+        detector(),
+        speaker("kokoro", "pt"),
+    ]
+
+
+def door(*given: ScriptedEngine) -> AsyncTranslator:
+    config = TranslatorConfig(("bergamot",), ("whisper",), ("kokoro",), ("kokoro",))
+    return AsyncTranslator(ScriptedBroker(*given), config)
+
+
+@asynccontextmanager
+async def session(
+    translator_: AsyncTranslator, limits: SessionLimits | None = None
+) -> AsyncIterator[tuple[Line, LiveDriver]]:
+    """A session that has to be over, with nothing left behind, once the block is."""
+    line = Line()
+    live = LiveDriver(line, translator_, limits or SessionLimits())
+    before = asyncio.all_tasks()
+    running = asyncio.create_task(live.run())
+    try:
+        yield line, live
+        async with asyncio.timeout(10):
+            await running
+        assert asyncio.all_tasks() == before
+    finally:
+        running.cancel()
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 # what is awaited is no event
+            await asyncio.sleep(0)
+
+
+async def test_a_session_from_the_first_message_to_the_last() -> None:
+    async with session(door(*engines("Hello.", "Bye."))) as (line, _):
+        line.say(START, SPEECH, PAUSE, SPEECH, END)
+    assert [event["type"] for event in line.events if event["type"] != "ack"] == [
+        *["ready", "final", "final", "done"]
+    ]
+    assert [event["seq"] for event in line.events] == list(range(1, len(line.events) + 1))
+    assert [final["text"] for final in line.told("final")] == ["Hello.", "Bye."]
+    assert line.told("final")[0]["translations"] == {"pt": "pt:Hello."}
+    assert line.closed == "end"
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (SPEECH, ProtocolViolation),
+        ("{}", None),
+        (json.dumps({"source_language": "xx"}), UnknownLanguage),
+        (json.dumps({"source_language": "en", "target_languages": ["de"]}), None),
+    ],
+)
+async def test_a_bad_first_message_is_answered_with_an_error_and_a_close(
+    message: str | bytes, error: type[SpeechTranslatorError] | None
+) -> None:
+    async with session(door(*engines())) as (line, _):
+        line.say(message)
+    (failed,) = line.events
+    assert (failed["type"], failed["seq"], failed["fatal"]) == ("error", 1, True)
+    assert isinstance(line.closed, error or SpeechTranslatorError)
+    assert failed["code"] == line.closed.code
+
+
+async def test_no_first_message_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver, "FIRST_MESSAGE_S", 0.01)
+    async with session(door(*engines())) as (line, _):
+        pass
+    assert isinstance(line.closed, ProtocolViolation)
+
+
+@pytest.mark.parametrize("messages", [[None], [START, None], [START, SPEECH, SPEECH[:999], None]])
+async def test_a_client_that_leaves_leaves_nothing_behind(
+    messages: list[str | bytes | None],
+) -> None:
+    async with session(door(*engines("Never."))) as (line, _):
+        line.say(*messages)
+    assert line.closed is None
+    assert line.told("final") == []
+
+
+@pytest.mark.parametrize(
+    ("message", "error"),
+    [
+        (bytes(300_000), PayloadTooLarge),
+        ("hello", None),
+        ('{"type": "start"}', ProtocolViolation),
+    ],
+)
+async def test_a_broken_protocol_ends_the_session(
+    message: str | bytes, error: type[SpeechTranslatorError] | None
+) -> None:
+    async with session(door(*engines("Hello."))) as (line, _):
+        line.say(START, SPEECH, message)
+    assert line.events[-1]["type"] == "error"
+    assert line.events[-1]["fatal"]
+    assert isinstance(line.closed, error or SpeechTranslatorError)
+
+
+async def test_odd_frames_and_a_second_end_do_no_harm() -> None:
+    async with session(door(*engines("Hello."))) as (line, _):
+        line.say(START, b"", SPEECH[:7], SPEECH[7:], b"\x01", END, END, SPEECH)
+    assert [final["text"] for final in line.told("final")] == ["Hello."]
+    assert line.closed == "end"
+
+
+async def test_an_idle_session_is_ended() -> None:
+    async with session(door(*engines()), SessionLimits(idle_s=0.05)) as (line, _):
+        line.say(START)
+    assert line.told("done")[0]["reason"] == "idle_timeout"
+    assert line.closed == "idle_timeout"
+
+
+async def test_at_shutdown_what_was_said_is_told_first() -> None:
+    async with session(door(*engines("Hello."))) as (line, live):
+        line.say(START, SPEECH)
+        await until(lambda: line.reads == 2)
+        live.shut_down()
+    assert [final["text"] for final in line.told("final")] == ["Hello."]
+    assert line.closed == "shutting_down"
+
+
+async def test_at_shutdown_a_client_that_has_not_spoken_is_let_go() -> None:
+    async with session(door(*engines())) as (line, live):
+        live.shut_down()
+    assert isinstance(line.closed, ShuttingDown)
+
+
+async def test_a_client_that_does_not_take_its_events_is_not_read_and_then_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(driver, "OUTBOX_LIMIT", 3)
+    monkeypatch.setattr(driver, "SEND_TIMEOUT_S", 0.3)
+    async with session(door(*engines(*["Hello."] * 40))) as (line, _):
+        line.takes.clear()
+        line.say(START, *[SPEECH, PAUSE] * 40)
+    assert line.reads < 40
+    assert line.closed is None
+
+
+async def test_partials_that_wait_for_the_client_give_way_to_newer_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(partials, "_SHORTEST_S", 0.0)
+    monkeypatch.setattr(partials, "_REST", 0.0)
+    speech = engines(*["Hello."] * 40)
+    async with session(door(*speech)) as (line, _):
+        line.say(json.dumps({"source_language": "en", "partials": True}))
+        await until(lambda: line.told("ready"))
+        line.takes.clear()
+        for decoded in range(1, 9):
+            line.say(SPEECH)
+            await until(lambda decoded=decoded: len(speech[1].calls) == decoded)
+        line.takes.set()
+        line.say(END)
+    assert 1 <= len(line.told("partial")) <= 2
+
+
+async def test_a_fault_of_ours_fails_its_segment_and_shows_nothing_of_itself() -> None:
+    broken = engines("Never.")
+
+    def fault(call: Call) -> Result:
+        raise ZeroDivisionError("secret")
+
+    broken[1].answer = fault
+    async with session(door(*broken)) as (line, _):
+        line.say(START, SPEECH, END)
+    (failed,) = line.told("error")
+    assert (failed["code"], failed["segment_id"], failed["fatal"]) == ("internal", 1, False)
+    assert "secret" not in json.dumps(line.events)
+    assert line.closed == "end"
+
+
+async def test_the_hub_admits_so_many_and_no_more() -> None:
+    hub = LiveHub(2)
+    with hub.place(), hub.place():
+        with pytest.raises(Overloaded) as raised, hub.place():
+            pass
+        assert raised.value.retry_after
+        assert len(hub) == 2
+    with hub.place():
+        assert len(hub) == 1
+
+
+async def test_the_hub_ends_its_sessions_and_admits_nobody_afterwards() -> None:
+    hub = LiveHub(2)
+
+    class Session:
+        ended = asyncio.Event()
+
+        def shut_down(self) -> None:
+            self.ended.set()
+
+    async def run() -> None:
+        live = Session()
+        with hub.place(), hub.running(live):
+            await live.ended.wait()
+
+    running = asyncio.create_task(run())
+    await until(lambda: len(hub) == 1)
+    assert await hub.drain(5)
+    await running
+    with pytest.raises(ShuttingDown), hub.place():
+        pass
+
+
+async def test_the_hub_does_not_wait_for_ever() -> None:
+    class Stubborn:
+        def shut_down(self) -> None:
+            pass
+
+    hub = LiveHub(1)
+    with hub.place(), hub.running(Stubborn()):
+        assert not await hub.drain(0.01)

@@ -1,0 +1,166 @@
+import numpy as np
+import pytest
+
+from speech_translator.engines.values import Priority
+from speech_translator.errors import (
+    EngineFailed,
+    EngineUnavailable,
+    InvalidRequest,
+    UnsupportedPair,
+    UnsupportedVoice,
+)
+from speech_translator.languages import Language
+from speech_translator.reliability.deadlines import Deadline
+from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
+from speech_translator.scalability.results import RequestContext
+from speech_translator.streaming.interpreting import Interpretation, Interpreter
+from tests.support.scripted_broker import (
+    ScriptedBroker,
+    ScriptedEngine,
+    detector,
+    recogniser,
+    speaker,
+    translator,
+)
+
+CONFIG = TranslatorConfig(("bergamot",), ("whisper",), ("kokoro",), ("kokoro",))
+EN, PT, FR, DE = map(Language, ("en", "pt", "fr", "de"))
+
+
+def context() -> RequestContext:
+    return RequestContext(Deadline.after(60), priority=Priority.LIVE)
+
+
+def door(*engines: ScriptedEngine) -> AsyncTranslator:
+    return AsyncTranslator(ScriptedBroker(*engines), CONFIG)
+
+
+def setup(spoken: str, *, to_english: bool = True) -> tuple[Interpreter, ScriptedEngine]:
+    whisper = recogniser(spoken, *["Something."] * 9, to_english=to_english)
+    engines = (
+        translator("bergamot", "en-pt", "pt-en"),
+        whisper,
+        detector(),
+        speaker("kokoro", "pt"),
+    )
+    return Interpreter(door(*engines)), whisper
+
+
+async def interpret(
+    interpreter: Interpreter, language: Language | None, *targets: Language
+) -> Interpretation:
+    samples = np.full(3 * 16_000, 0.5, np.float32)
+    return await interpreter.interpret(
+        samples, language=language, targets=targets, context=context()
+    )
+
+
+async def test_a_pair_of_text_engines_needs_one_decode() -> None:
+    interpreter, whisper = setup("en")
+    said = await interpret(interpreter, EN, PT, EN)
+    assert said.text == "Something."
+    assert said.translations == {"pt": "pt:Something.", "en": "Something."}
+    assert [call.task for call in whisper.calls] == ["transcribe"]
+
+
+async def test_other_languages_go_through_one_english_reading() -> None:
+    interpreter, whisper = setup("fr")
+    said = await interpret(interpreter, FR, PT, EN)
+    assert said.language == FR
+    assert said.text == "Something."
+    assert said.translations == {"pt": "pt:English of 3 s.", "en": "English of 3 s."}
+    assert [call.task for call in whisper.calls] == ["transcribe", "translate"]
+
+
+async def test_a_detected_language_is_translated_as_one_that_was_given() -> None:
+    for spoken, translated in (("en", "pt:Something."), ("fr", "pt:English of 3 s.")):
+        interpreter, whisper = setup(spoken)
+        said = await interpret(interpreter, None, PT)
+        assert said.language == Language(spoken)
+        assert said.translations == {"pt": translated}
+        assert sum(call.task == "transcribe" for call in whisper.calls) == 1
+
+
+async def test_a_target_without_a_way_fails_alone() -> None:
+    interpreter, _ = setup("en")
+    said = await interpret(interpreter, EN, DE, PT)
+    assert said.translations == {"pt": "pt:Something."}
+    assert isinstance(said.failures["de"], UnsupportedPair)
+
+
+async def test_speech_that_has_no_way_into_english_is_still_text() -> None:
+    interpreter, _ = setup("fr", to_english=False)
+    said = await interpret(interpreter, None, PT)
+    assert said.text == "Something."
+    assert isinstance(said.failures["pt"], UnsupportedPair)
+
+
+async def test_an_engine_that_fails_leaves_the_text() -> None:
+    bergamot = translator("bergamot", "en-pt")
+
+    def broken(call: object) -> str:
+        raise EngineFailed("broken")
+
+    bergamot.answer = broken
+    interpreter = Interpreter(door(bergamot, recogniser("en", "Hello."), detector()))
+    said = await interpret(interpreter, EN, PT)
+    assert said.text == "Hello."
+    assert isinstance(said.failures["pt"], EngineFailed)
+
+
+async def test_nothing_said_has_no_language() -> None:
+    interpreter, _ = setup("en")
+    said = await interpreter.interpret(
+        np.zeros(16_000, np.float32), language=None, targets=(PT,), context=context()
+    )
+    assert said == Interpretation("", None, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("source", "targets", "speech"),
+    [
+        (EN, (PT,), True),
+        (EN, (), False),
+        (FR, (PT, EN), True),
+        (None, (PT, EN), False),
+        (None, (), False),
+        (DE, (DE,), False),
+    ],
+)
+async def test_what_can_be_had_is_let_in(
+    source: Language | None, targets: tuple[Language, ...], *, speech: bool
+) -> None:
+    interpreter, whisper = setup("en")
+    await interpreter.check(source, targets, speech=speech, context=context())
+    assert whisper.calls == []
+
+
+@pytest.mark.parametrize(
+    ("source", "targets", "speech", "error"),
+    [
+        (EN, (PT, DE), False, UnsupportedPair),
+        (Language("eu"), (), False, UnsupportedPair),
+        (None, (DE,), False, UnsupportedPair),
+        (EN, (EN,), True, UnsupportedVoice),
+    ],
+)
+async def test_what_can_never_be_had_is_refused_at_once(
+    source: Language | None,
+    targets: tuple[Language, ...],
+    error: type[InvalidRequest],
+    *,
+    speech: bool,
+) -> None:
+    interpreter, whisper = setup("en")
+    with pytest.raises(error):
+        await interpreter.check(source, targets, speech=speech, context=context())
+    assert whisper.calls == []
+
+
+async def test_a_session_that_comes_before_the_models_is_told_to_come_again() -> None:
+    whisper = recogniser("en")
+    whisper.state = "starting"
+    interpreter = Interpreter(door(translator("bergamot", "en-pt"), whisper, detector()))
+    for source in (EN, None):
+        with pytest.raises(EngineUnavailable):
+            await interpreter.check(source, (PT,), speech=False, context=context())
