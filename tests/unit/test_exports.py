@@ -248,7 +248,7 @@ segments_ = st.lists(
 @given(segments_, st.booleans())
 def test_files_read_back_as_what_was_said_in_order_of_time(
     segments: list[TranscribedSegment],
-    translated: bool,  # noqa: FBT001
+    translated: bool,
 ) -> None:
     in_order = sorted(segments, key=lambda found: found.start)
     said = "".join((found.translation or "") if translated else found.text for found in in_order)
