@@ -126,18 +126,20 @@ def _address(found: str) -> str:
     return found[:end]
 
 
-def _braces(text: str) -> Iterator[Mark]:
+def _braces(text: str) -> list[Mark]:
     """Outermost balanced braces of bounded length, with what is glued to them (``/user/{id}``)."""
+    spans: list[tuple[int, int]] = []
     for start, end in _balanced(text):
         if not _is_placeholder(text[start:end].strip("{}")):
             continue
-        if start and text[start - 1] in "$#@%":
-            start -= 1  # noqa: PLW2901
-        glued = _GLUE_BEFORE.search(text, max(0, start - 60), start)
-        start -= len(glued[0]) if glued else 0  # noqa: PLW2901
+        lead = start - (start > 0 and text[start - 1] in "$#@%")
+        before = _GLUE_BEFORE.search(text, max(0, lead - 60), lead)
         after = _GLUE.match(text, end)
-        end = after.end() if after else end  # noqa: PLW2901
-        yield Mark(start, end, Kind.VALUE)
+        first, last = before.start() if before else lead, after.end() if after else end
+        if spans and first <= spans[-1][1]:
+            first = spans.pop()[0]
+        spans.append((first, last))
+    return [Mark(start, end, Kind.VALUE) for start, end in spans]
 
 
 def _is_placeholder(content: str) -> bool:

@@ -1,0 +1,33 @@
+"""Driving a translation plan with a function in place of an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from speech_translator.languages import Language
+from speech_translator.text import plan
+
+ENGLISH, PORTUGUESE = Language.parse("en"), Language.parse("pt")
+
+
+def run_plan(
+    text: str,
+    translate: Callable[[str], str],
+    text_format: Literal["text", "html"] = "text",
+    glossary: Mapping[str, str] | None = None,
+    languages: tuple[Language, Language] = (ENGLISH, PORTUGUESE),
+) -> tuple[str, list[list[str]]]:
+    """The finished text, and what was asked in each round."""
+    asked: list[list[str]] = []
+    source, target = languages
+    steps = plan(
+        text, source=source, target=target, text_format=text_format, glossary=glossary or {}
+    )
+    try:
+        batch = next(steps)
+        while True:
+            asked.append(batch)
+            batch = steps.send([translate(sentence) for sentence in batch])
+    except StopIteration as finished:
+        return finished.value, asked
