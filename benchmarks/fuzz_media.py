@@ -39,6 +39,7 @@ class FuzzReport:
     seconds: float = 0.0
     peak_memory_kb: int = 0
     longest_s: float = 0.0
+    decoders_lost: int = 0
     outcomes: dict[str, int] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
 
@@ -116,6 +117,7 @@ async def fuzz(count: int, seed: int, *, keep: Path | None = None) -> FuzzReport
     try:
         await asyncio.gather(worker(), worker())
         report.peak_memory_kb = pool.peak_memory_kb
+        report.decoders_lost = pool.decoders_lost
     finally:
         await pool.stop()
     report.seconds = round(time.perf_counter() - begin, 1)

@@ -129,7 +129,7 @@ class Settings(BaseSettings):
     """Sandboxed processes that decode uploads."""
 
     decoder_memory_mb: int = Field(default=512, ge=128)
-    """Address space of one decoder, in MiB."""
+    """Address space that a decoder may add while it works, in MiB."""
 
     decode_timeout_s: float = Field(default=120.0, gt=0)
     """Seconds that decoding one upload may take."""

@@ -172,6 +172,8 @@ class AudioReader:
         try:
             container = self._open()
         except _FAULTS as error:
+            if self._live and isinstance(error, av.error.EOFError):
+                raise EmptyAudio("The stream ended before any sound.") from error
             raise DamagedAudio("The file cannot be read as audio.") from error
         with container:
             stream = self._select(container)

@@ -13,45 +13,42 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import math
 import os
 import socket
-import stat
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
-
 from speech_translator.errors import (
-    AudioTooLong,
     DamagedAudio,
     DeadlineExceeded,
-    EmptyAudio,
-    InvalidAudio,
-    NoAudioTrack,
+    EngineUnavailable,
     Overloaded,
     ShuttingDown,
     UnsupportedAudio,
 )
+from speech_translator.media.decoder_jobs import (
+    Job,
+    JobLostError,
+    error_of,
+    identify,
+    load,
+    parse,
+    reopen,
+    stream_job,
+)
 from speech_translator.media.decoder_link import Decoder, ProcessLostError
-from speech_translator.media.decoder_protocol import DONE, FAILED, NO_SPACE, PROGRESS
+from speech_translator.media.decoder_protocol import DONE, FAILED, PROGRESS, TAKEN
 from speech_translator.media.decoder_supply import DecoderSupply
 from speech_translator.media.decoder_values import DecodedAudio, DecoderConfig, TimeLeft, Upload
-from speech_translator.media.resampling import SAMPLE_RATE, Samples
-from speech_translator.media.sniffing import AudioFormat, sniff_file
+from speech_translator.media.resampling import SAMPLE_RATE
+from speech_translator.media.sniffing import AudioFormat
 from speech_translator.media.streaming_decoder import StreamingDecoder, StreamLimits
 
 _ATTEMPTS = 2
-_LONGEST_S = 1e6
-_STREAM_CPU_S = 1800
-_SAMPLE_BYTES = 4
-_IN_MEMORY_BYTES = 4 << 20
-"""Shorter results are read into memory; longer ones stay in their file and are mapped."""
+_TRIES = 8
 
 
 class DecoderPool:
@@ -99,6 +96,11 @@ class DecoderPool:
         return self._supply.pids
 
     @property
+    def busy_pids(self) -> tuple[int, ...]:
+        """Process ids of the decoders at work."""
+        return self._supply.busy_pids
+
+    @property
     def nursery_pid(self) -> int | None:
         """Process id of the nursery that forks the decoders, or None."""
         return self._supply.nursery_pid
@@ -129,13 +131,13 @@ class DecoderPool:
         """
         left = deadline if isinstance(deadline, int | float) else deadline.remaining()
         at = self._clock() + left
-        with _reopen(source) as file:
-            audio_format = _identify(file)
-            job = _Job(file, audio_format, max_seconds, self.config.timeout_s, at, progress)
+        with reopen(source) as file:
+            audio_format = identify(file)
+            job = Job(file, audio_format, max_seconds, self.config.timeout_s, at, progress)
             async with self._slot(at):
                 summary, spool = await self._decode(job)
         with spool:
-            samples = _load(spool)
+            samples = load(spool)
         return DecodedAudio(
             samples=samples,
             duration=samples.size / SAMPLE_RATE,
@@ -166,22 +168,29 @@ class DecoderPool:
         finally:
             self._slots.release()
 
-    async def _decode(self, job: _Job) -> tuple[dict[str, object], BinaryIO]:
-        """Summary and samples of the first attempt that comes to an end."""
-        for _ in range(_ATTEMPTS):
+    async def _decode(self, job: Job) -> tuple[dict[str, object], BinaryIO]:
+        """Summary and samples of the first attempt that comes to an end.
+
+        A decoder that is lost before it took the job says nothing about the file.
+        """
+        lost = 0
+        for _ in range(_TRIES):
             spool = tempfile.TemporaryFile(dir=self.config.spool_dir)  # noqa: SIM115 - handed out
             try:
                 return await self._attempt(job, spool), spool
-            except ProcessLostError:
+            except ProcessLostError as error:
                 spool.close()
+                lost += isinstance(error, JobLostError)
                 if self._supply.stopped:
                     raise ShuttingDown("The decoders are shutting down.") from None
+                if lost == _ATTEMPTS:
+                    raise DamagedAudio("The file makes the decoder fail.") from None
             except BaseException:
                 spool.close()
                 raise
-        raise DamagedAudio("The file makes the decoder fail.")
+        raise EngineUnavailable("The decoders do not stay alive.", retry_after=5.0)
 
-    async def _attempt(self, job: _Job, spool: BinaryIO) -> dict[str, object]:
+    async def _attempt(self, job: Job, spool: BinaryIO) -> dict[str, object]:
         try:
             async with asyncio.timeout(job.at - self._clock()):
                 decoder = await self._supply.take()
@@ -197,34 +206,46 @@ class DecoderPool:
             # Killed even after its answer: only a process that is gone cannot touch its output.
             await self._supply.end(decoder)
 
-    async def _answer(self, decoder: Decoder, job: _Job) -> dict[str, object]:
+    async def _answer(self, decoder: Decoder, job: Job) -> dict[str, object]:
         """Wait for the answer, as long as the decoder moves and there is time."""
         until = self._clock() + self.config.timeout_s
-        while True:
-            now = self._clock()
-            patience = min(self.config.stall_timeout_s, until - now, job.at - now)
-            try:
-                async with asyncio.timeout(patience):
-                    message, fds = await decoder.channel.receive()
-            except TimeoutError:
-                now = self._clock()
-                if now >= job.at:
-                    raise DeadlineExceeded("The recording was not decoded in time.") from None
-                if now >= until:
-                    raise DamagedAudio("The file takes too long to decode.") from None
-                raise ProcessLostError from None
-            for fd in fds:
-                os.close(fd)
-            kind, body = message[:1], _parse(message[1:])
-            self.peak_memory_kb = max(self.peak_memory_kb, int(str(body.get("peak_kb", 0))))
-            if kind == PROGRESS:
+        kind, _ = await self._hear(decoder, job, until)
+        if kind != TAKEN:
+            raise ProcessLostError
+        try:
+            while True:
+                kind, body = await self._hear(decoder, job, until)
+                if kind == DONE:
+                    return body
+                if kind == FAILED:
+                    raise error_of(str(body.get("code")), job.max_seconds)
                 job.progress(float(str(body.get("seconds", 0.0))))
-            elif kind == DONE:
-                return body
-            elif kind == FAILED:
-                raise _error(str(body.get("code")), job.max_seconds)
-            else:
-                raise ProcessLostError
+        except ProcessLostError:
+            raise JobLostError from None
+
+    async def _hear(
+        self, decoder: Decoder, job: Job, until: float
+    ) -> tuple[bytes, dict[str, object]]:
+        """The next message: its kind and its fields."""
+        now = self._clock()
+        patience = min(self.config.stall_timeout_s, until - now, job.at - now)
+        try:
+            async with asyncio.timeout(patience):
+                message, fds = await decoder.channel.receive()
+        except TimeoutError:
+            now = self._clock()
+            if now >= job.at:
+                raise DeadlineExceeded("The recording was not decoded in time.") from None
+            if now >= until:
+                raise DamagedAudio("The file takes too long to decode.") from None
+            raise ProcessLostError from None
+        for fd in fds:
+            os.close(fd)
+        kind, body = message[:1], parse(message[1:])
+        if kind not in {TAKEN, PROGRESS, DONE, FAILED}:
+            raise ProcessLostError
+        self.peak_memory_kb = max(self.peak_memory_kb, int(str(body.get("peak_kb", 0))))
+        return kind, body
 
     async def open_stream(
         self,
@@ -257,109 +278,17 @@ class DecoderPool:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             try:
-                decoder.assign(_stream_job(audio_format, bounds), [theirs.fileno()])
+                decoder.assign(stream_job(audio_format, bounds), [theirs.fileno()])
             except ProcessLostError:  # the first feed finds it gone and says so
                 self.decoders_lost += 1
         return StreamingDecoder(
             decoder,
             ours,
             bounds,
-            to_error=lambda code: _error(code, bounds.max_seconds),
+            to_error=lambda code: error_of(code, bounds.max_seconds),
             end=self._end_stream,
         )
 
     async def _end_stream(self, decoder: Decoder) -> None:
         self._streams -= 1
         await self._supply.end(decoder)
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    file: BinaryIO
-    audio_format: AudioFormat
-    max_seconds: float
-    timeout_s: float
-    at: float
-    progress: Callable[[float], None]
-
-    def message(self) -> bytes:
-        fields = {
-            "live": False,
-            "format": self.audio_format.value,
-            "max_seconds": min(self.max_seconds, _LONGEST_S),
-            "cpu_seconds": math.ceil(self.timeout_s) + 1,
-        }
-        return json.dumps(fields).encode()
-
-
-def _stream_job(audio_format: AudioFormat, limits: StreamLimits) -> bytes:
-    fields = {
-        "live": True,
-        "format": audio_format.value,
-        "max_seconds": min(limits.max_seconds, _LONGEST_S),
-        "cpu_seconds": _STREAM_CPU_S,
-    }
-    return json.dumps(fields).encode()
-
-
-def _reopen(source: Path | Upload) -> BinaryIO:
-    """The upload as an open file with a position of its own."""
-    path = source if isinstance(source, Path) else Path(f"/proc/self/fd/{source.fileno()}")
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a FIFO would block for ever
-    return os.fdopen(fd, "rb")
-
-
-def _identify(file: BinaryIO) -> AudioFormat:
-    status = os.fstat(file.fileno())
-    if not stat.S_ISREG(status.st_mode):
-        raise UnsupportedAudio("Only files can be decoded.")
-    if status.st_size == 0:
-        raise EmptyAudio("The file is empty.")
-    audio_format = sniff_file(file)
-    if audio_format is None:
-        raise UnsupportedAudio(
-            "The file is not one of the audio formats that are accepted.",
-            supported=[accepted.value for accepted in AudioFormat],
-        )
-    return audio_format
-
-
-def _parse(body: bytes) -> dict[str, object]:
-    """What a decoder says, which is not believed further than its types."""
-    try:
-        fields = json.loads(body)
-    except ValueError as error:
-        raise ProcessLostError from error
-    if not isinstance(fields, dict):
-        raise ProcessLostError
-    return fields
-
-
-def _error(code: str, max_seconds: float) -> Exception:
-    """The error of a code. Its words are ours: nothing that a decoder writes is passed on."""
-    errors: dict[str, InvalidAudio] = {
-        EmptyAudio.code: EmptyAudio("The file holds no sound."),
-        NoAudioTrack.code: NoAudioTrack("The file holds no audio track."),
-        UnsupportedAudio.code: UnsupportedAudio(
-            "The audio in this file is of a kind that is not accepted."
-        ),
-        AudioTooLong.code: AudioTooLong(
-            f"The recording is longer than {max_seconds:g} seconds.", limit_s=max_seconds
-        ),
-    }
-    if code == NO_SPACE:
-        return Overloaded("There is no room to decode the recording.", retry_after=30.0)
-    return errors.get(code, DamagedAudio("The file is damaged and cannot be decoded."))
-
-
-def _load(spool: BinaryIO) -> Samples:
-    """The samples of a finished job. Its writer is gone, so the file cannot change any more."""
-    count = os.fstat(spool.fileno()).st_size // _SAMPLE_BYTES
-    if count == 0:
-        raise EmptyAudio("The file holds no sound.")
-    if count * _SAMPLE_BYTES <= _IN_MEMORY_BYTES:
-        spool.seek(0)
-        samples = np.frombuffer(spool.read(count * _SAMPLE_BYTES), np.float32)
-    else:
-        samples = np.memmap(spool, np.float32, mode="r", shape=(count,))
-    return samples

@@ -102,13 +102,14 @@ class Decoder:
         self._closed = False
 
     @property
-    def pid(self) -> int:
-        """The process id, or -1 once it is gone."""
+    def pid(self) -> int | None:
+        """The process id, or None once it is gone: never a number that kill(2) reads as many."""
         with contextlib.suppress(OSError, ValueError):
             for line in Path(f"/proc/self/fdinfo/{self._pidfd}").read_text("ascii").splitlines():
                 if line.startswith("Pid:"):
-                    return int(line.split()[1])
-        return -1
+                    number = int(line.split()[1])
+                    return number if number > 0 else None
+        return None
 
     @property
     def alive(self) -> bool:

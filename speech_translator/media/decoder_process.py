@@ -37,6 +37,7 @@ from speech_translator.media.decoder_protocol import (
     NO_SPACE,
     PROGRESS,
     READY,
+    TAKEN,
 )
 from speech_translator.media.live_input import LiveInput
 from speech_translator.media.resampling import SAMPLE_RATE, Samples
@@ -76,12 +77,13 @@ def _serve(channel: socket.socket) -> NoReturn:
     status = 1
     try:
         pidfd = os.pidfd_open(os.getpid())
-        socket.send_fds(channel, [HERE], [pidfd])
-        os.close(pidfd)
         with contextlib.suppress(OSError):  # an old kernel: the other limits stand
             seccomp.restrict_calls()
+        socket.send_fds(channel, [HERE], [pidfd])
+        os.close(pidfd)
         message, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 2)
         if message[:1] == JOB:
+            channel.send(TAKEN + b"{}")
             kind, answer = _work(json.loads(message[1:]), fds, channel)
             answer["peak_kb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             channel.send(kind + json.dumps(answer).encode())

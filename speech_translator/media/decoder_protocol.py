@@ -6,6 +6,7 @@ Messages are datagrams on ``SOCK_SEQPACKET`` pairs::
     pool → nursery      b"F" + [socket]     fork a decoder that talks over this socket
     decoder → pool      b"H" + [pidfd]      here I am
     pool → decoder      b"J" + JSON + [input, output]; live: [socket for both ways]
+    decoder → pool      b"T" + JSON         the job has arrived; the upload is not touched yet
     decoder → pool      b"P" + JSON         progress: {"seconds"}
     decoder → pool      b"W" + JSON         live: waits for more, {"consumed"} bytes are used up
     decoder → pool      b"D" + JSON         done: a ReadSummary
@@ -19,6 +20,7 @@ READY = b"R"
 FORK = b"F"
 HERE = b"H"
 JOB = b"J"
+TAKEN = b"T"
 PROGRESS = b"P"
 DONE = b"D"
 WANTING = b"W"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterable
 
 from speech_translator.errors import EngineUnavailable, ShuttingDown
 from speech_translator.media.decoder_link import Decoder, Nursery, ProcessLostError
@@ -58,8 +58,13 @@ class DecoderSupply:
 
     @property
     def pids(self) -> tuple[int, ...]:
-        """Process ids of the decoders, busy ones first."""
-        return tuple(decoder.pid for decoder in (*self._busy, *self._idle))
+        """Process ids of the decoders that run, busy ones first."""
+        return _pids((*self._busy, *self._idle))
+
+    @property
+    def busy_pids(self) -> tuple[int, ...]:
+        """Process ids of the decoders at work."""
+        return _pids(self._busy)
 
     @property
     def nursery_pid(self) -> int | None:
@@ -159,3 +164,7 @@ class DecoderSupply:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _pids(decoders: Iterable[Decoder]) -> tuple[int, ...]:
+    return tuple(pid for decoder in decoders if (pid := decoder.pid) is not None)

@@ -81,7 +81,9 @@ class StreamingDecoder:
 
     async def finish(self) -> Samples:
         """The rest of the audio; the process ends. Errors are those of ``feed``."""
-        await self._pump(lambda: not self._unsent)
+        if self._sent == 0:
+            await self.close()
+            return np.zeros(0, np.float32)
         with contextlib.suppress(OSError):
             self._stream.shutdown(socket.SHUT_WR)
         rest = await self._pump(lambda: self._done)

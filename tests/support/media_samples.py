@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -139,3 +140,75 @@ def every_container(seconds: float = 2.0) -> dict[str, bytes]:
         "aac-adts": mux("adts", "aac", mono, rate),
         "amr-nb": mux("amr", "libopencore_amrnb", narrow, 8_000),
     }  # fmt: skip
+
+
+def open_descriptors() -> int:
+    """How many files this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def mov_with_external_media(target: str) -> bytes:
+    """A QuickTime file whose only track keeps its samples in another file, by a relative name.
+
+    The data reference is an alias record, as old editing programs write them; its absolute path
+    (record type 2) is what libavformat follows where ``enable_drefs`` lets it.
+    """
+    mov = mux("mov", "pcm_s16le", tone(0.5, 16_000), 16_000)
+    path = target.encode()
+    alias = bytes(10) + bytes(28) + bytes(12) + bytes(64) + bytes(16)
+    alias += struct.pack(">HH", 1, 1) + bytes(16)
+    alias += struct.pack(">HH", 2, len(path)) + path + bytes(len(path) % 2)
+    alias += struct.pack(">hH", -1, 0)
+    reference = struct.pack(">I4sI", 12 + len(alias), b"alis", 0) + alias
+    dref = struct.pack(">I4sII", 16 + len(reference), b"dref", 0, 1) + reference
+    return _replace_box(mov, [b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"], dref)
+
+
+def _replace_box(data: bytes, path: list[bytes], box: bytes) -> bytes:
+    """Put ``box`` in the place of the last one named that is found along ``path``."""
+    at = 0
+    while at < len(data):
+        size, kind = struct.unpack(">I4s", data[at : at + 8])
+        if kind == path[0]:
+            inner = (
+                box
+                if len(path) == 1
+                else data[at : at + 8] + _replace_box(data[at + 8 : at + size], path[1:], box)
+            )
+            inner = struct.pack(">I", len(inner)) + inner[4:]
+            return data[:at] + inner + data[at + size :]
+        at += size
+    raise LookupError(path)
+
+
+class _Pieces(io.RawIOBase):
+    """A file that cannot seek and keeps what each write held."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        self.pieces.append(bytes(data))
+        return len(self.pieces[-1])
+
+
+def live_stream(container: str, audio: np.ndarray, *, rate: int = 48_000) -> list[bytes]:
+    """Opus as a browser's recorder sends it: clusters or pages of 100 ms, no lengths, no index."""
+    clusters = {"live": "1", "cluster_time_limit": "100"}
+    options = clusters if container == "webm" else {"page_duration": "100000"}
+    sink = _Pieces()
+    with av.open(sink, "w", format=container, options=options | {"flush_packets": "1"}) as output:
+        stream = output.add_stream("libopus", rate=rate, layout="mono")
+        stream.codec_context.open()
+        step = rate // 50
+        for at in range(0, audio.shape[1], step):
+            samples = np.ascontiguousarray(audio[:, at : at + step])
+            frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
+            frame.sample_rate, frame.pts = rate, at
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return sink.pieces
