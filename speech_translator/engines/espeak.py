@@ -5,6 +5,7 @@ GPL-3.0-or-later, in a dependency group of its own, loaded only inside this engi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from speech_translator.engines import speech_samples, speech_text
@@ -29,6 +30,8 @@ _UNREADABLE = {
     "fo": "its dictionary is not in the data",
     "kaa": "its dictionary is not in the data",
 }
+# Accents of one town, and romanised or invented spellings of a language that has its own.
+_VARIANT = re.compile("-x-|Latn|Shaw")
 # Default voices where the library's order would give another.
 _DEFAULTS = {"en": "gmw/en-US", "zh": "sit/cmn", "yue": "sit/yue", "pt": "roa/pt-BR"}
 # Scripts that a voice reads beside the default one of its language.
@@ -100,7 +103,12 @@ def _voice(found: EspeakVoice) -> Voice | None:
         language = Language.parse(code)
     except UnknownLanguage:
         return None  # invented languages, and regions that only espeak's own codes name
-    if language.key in _UNREADABLE or "-x-" in code or "latn" in found.identifier.lower():
+    if (
+        language.script == "Shaw"
+        or language.key in _UNREADABLE
+        or "-x-" in code
+        or "latn" in found.identifier.lower()
+    ):
         return None
     return Voice(
         id=f"{NAME}:{code}", name=found.name, language=language.key, region=language.region

@@ -19,6 +19,9 @@ from speech_translator.errors import ModelDamaged
 COMMAND = "python -m speech_translator.engines.kokoro_voices"
 """Fetches the voices."""
 
+VOICES_SHA256 = "52621249c542dee43d04278bba4dee675de7483bb94c62e5e81f6fce94b47305"
+"""Of the contents of all voices one after the other, in the order of ``NAMES``."""
+
 ROWS, WIDTH = 510, 256
 STYLE_BYTES = ROWS * WIDTH * 4
 

