@@ -19,7 +19,8 @@ from typing import Any
 
 from speech_translator.engines.values import EngineInfo, TranscribeCall, Transcript
 from speech_translator.engines.weights import WeightFile, verify
-from speech_translator.engines.whisper_passes import Clip, WhisperPasses
+from speech_translator.engines.whisper_clips import Clip
+from speech_translator.engines.whisper_passes import WhisperPasses
 from speech_translator.engines.whisper_tokens import WhisperTokens
 from speech_translator.errors import (
     ConfigurationError,
@@ -182,7 +183,7 @@ def _open(directory: Path, options: Mapping[str, object]) -> Any:
     # Imported here, so that the catalog and the command line can read this module cheaply.
     import ctranslate2  # noqa: PLC0415
 
-    # Sampling at higher temperatures then gives the same text for the same audio.
+    # Sampling at higher temperatures then goes the same way in every run.
     ctranslate2.set_random_seed(0)
     try:
         return ctranslate2.models.Whisper(

@@ -20,11 +20,16 @@ MAX_COMPRESSION = 2.4
 MIN_LOGPROB = -1.0
 """Mean log probability of a token below which a decode has failed."""
 
+SURE_LOGPROB = -0.5
+"""Mean log probability below which greedy search is not the last word: clear speech has -0.35 and
+more, and there a beam finds the same text."""
+
 MAX_NO_SPEECH = 0.6
 """Probability of no speech above which a failed decode is silence."""
 
-TOKENS_PER_S = 12
-"""Most tokens a second in scripts that the vocabulary covers well; fast English has 6."""
+TOKENS_PER_S = 15
+"""Most tokens a second in scripts that the vocabulary covers well: fast English has 6, fast
+Vietnamese 12."""
 
 DENSE_TOKENS_PER_S = 30
 """The same for scripts that are spelled out in bytes, such as Burmese or Khmer."""
@@ -36,7 +41,7 @@ _SPARE_TOKENS = 16
 _TRUSTED_NO_SPEECH = 0.3
 _TRUSTED_LOGPROB = -0.5
 _MIN_REPEATS = 4
-_LONGEST_PHRASE = 16
+_LONGEST_PHRASE = 32
 _LOOPED_SHARE = 0.5
 
 # What Whisper writes over silence, music and noise, for it learned from subtitles. The first are
@@ -103,9 +108,28 @@ def repeated_share(tokens: Sequence[int]) -> float:
     return longest / count if count else 0.0
 
 
+def without_loop(tokens: Sequence[int]) -> Sequence[int]:
+    """The tokens up to the end of the first phrase that is then said three more times in a row."""
+    count = len(tokens)
+    cut = count
+    for size in range(1, min(_LONGEST_PHRASE, count // _MIN_REPEATS) + 1):
+        run = 0
+        for index in range(size, count):
+            run = run + 1 if tokens[index] == tokens[index - size] else 0
+            if run >= size * (_MIN_REPEATS - 1):
+                cut = min(cut, index + 1 - run)
+                break
+    return tokens[:cut]
+
+
 def is_loop(decode: Decode, limit: int) -> bool:
     """Whether the text repeats itself, or is longer than ``limit`` tokens allow."""
     return len(decode.tokens) >= limit or compression(decode.text) > MAX_COMPRESSION
+
+
+def is_unsure(decode: Decode) -> bool:
+    """Whether a wider search of the same encoding may find a better text."""
+    return decode.logprob < SURE_LOGPROB and not is_silence(decode)
 
 
 def is_doubtful(decode: Decode, limit: int, words: Sequence[int]) -> bool:

@@ -36,9 +36,9 @@ def timed_words(
     probabilities: Sequence[float],
     codec: WhisperTokens,
     language: str,
-    duration: float,
+    bounds: tuple[float, float],
 ) -> list[Word]:
-    """Words with monotone times inside [0, duration], in seconds.
+    """Words with monotone times inside ``bounds``, in seconds.
 
     Args:
         tokens: text tokens of one clip.
@@ -46,7 +46,7 @@ def timed_words(
         probabilities: one for each token.
         codec: splits tokens into words.
         language: ``Language.key``.
-        duration: of the clip.
+        bounds: the earliest and the latest time that a word may have.
     """
     groups = codec.words(tokens, language)
     if not groups or not alignment:
@@ -57,9 +57,18 @@ def timed_words(
     for group in groups:
         after = index + len(group)
         likely = float(np.mean(probabilities[index:after])) if len(probabilities) >= after else 0.0
-        words.append(_Timed(codec.decode(group), starts[index], starts[after], likely))
+        end = starts[index + _spoken(group, codec)]
+        words.append(_Timed(codec.decode(group), starts[index], end, likely))
         index = after
-    return _bounded(_join_punctuation(words), duration)
+    return _bounded(_join_punctuation(words), *bounds)
+
+
+def _spoken(group: Sequence[int], codec: WhisperTokens) -> int:
+    """How many tokens of a word come before its closing marks, in which nothing is said."""
+    count = len(group)
+    while count > 1 and set(codec.decode(group[count - 1 : count]).strip()) <= set(_CLOSING):
+        count -= 1
+    return count
 
 
 def _first_steps(alignment: Sequence[tuple[int, int]], count: int) -> npt.NDArray[np.int64]:
@@ -98,20 +107,20 @@ def _join_punctuation(words: Sequence[_Timed]) -> list[_Timed]:
     return joined
 
 
-def _bounded(words: Sequence[_Timed], duration: float) -> list[Word]:
-    """Monotone times in the clip; a word does not stretch over the pause before or behind it."""
+def _bounded(words: Sequence[_Timed], earliest: float, latest: float) -> list[Word]:
+    """Monotone times in the bounds; a word does not stretch over the pause before or behind it."""
     lengths = [word.end - word.start for word in words if word.end > word.start]
     usual = float(np.median(lengths)) if lengths else 0.0
     longest = max(_LONGEST_S, _LONGEST_RATIO * usual)
     bounded = []
-    previous = 0.0
+    previous = earliest
     for index, word in enumerate(words):
         start, end = word.start, word.end
         if end - start > longest:
             # The first word of a clip swallows the silence before it, any other the one behind.
             start, end = (end - longest, end) if index == 0 else (start, start + longest)
-        start = min(duration, max(previous, start))
-        end = min(duration, max(start, end))
+        start = min(latest, max(previous, start))
+        end = min(latest, max(start, end))
         previous = end
         bounded.append(
             Word(round(start, 3), round(end, 3), word.text.strip(), round(word.probability, 4))
