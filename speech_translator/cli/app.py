@@ -26,8 +26,6 @@ class CommandGroup(TyperGroup):
         except SpeechTranslatorError as error:
             complain(error)
             raise typer.Exit(exit_code_of(error)) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
         except BrokenPipeError:
             # Python flushes standard output once more at its exit, and would complain there.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

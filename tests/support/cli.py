@@ -20,11 +20,12 @@ from tests.support.scripted_broker import ScriptedEngine
 
 @dataclass
 class CommandLine:
-    """Runs commands. ``opened`` holds the tasks that engines were started for, run by run."""
+    """Runs commands. ``opened`` and ``started``: the tasks and the engines of each run."""
 
     engines: list[ScriptedEngine] = field(default_factory=standard_engines)
     decoders: ScriptedDecoders = field(default_factory=ScriptedDecoders)
     opened: list[tuple[Collection[str], bool]] = field(default_factory=list)
+    started: list[list[str]] = field(default_factory=list)
     served: list[Any] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=lambda: dict(CHAINS))
     stdin: Any = None
@@ -42,6 +43,7 @@ class CommandLine:
         broker = Broker(
             *(e for e in self.engines if e.info.task in tasks and e.info.name in wanted)
         )
+        self.started.append(sorted(broker.engines))
         door = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))
         yield SimpleNamespace(
             settings=settings, broker=broker, decoders=self.decoders, translator=door

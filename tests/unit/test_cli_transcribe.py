@@ -110,7 +110,7 @@ def test_recordings_of_one_name_do_not_overwrite_each_other(cli, tmp_path):
     out = tmp_path / "out"
     done = cli("transcribe", *sorted(tmp_path.glob("?/*")), "-o", out)
     assert done.exit_code == 0
-    assert len(files_below(out)) == 4
+    assert files_below(out) == ["talk-2.txt", "talk.mp3.txt", "talk.wav-2.txt", "talk.wav.txt"]
 
 
 def test_a_bad_file_does_not_stop_the_others(cli, folder):

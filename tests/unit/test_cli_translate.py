@@ -134,6 +134,14 @@ def test_a_glossary_that_is_none_is_refused(cli, tmp_path, content):
     assert "JSON object" in done.stderr
 
 
+@pytest.mark.parametrize("content", ['{"": "x"}', "{" + " " * 1024 * 1024 + "}"])
+def test_a_glossary_over_its_limits_is_refused(cli, tmp_path, content):
+    terms = tmp_path / "terms.json"
+    terms.write_text(content)
+    done = cli("translate", "-f", "en", "-t", "pt", "--glossary", terms, "Hello.")
+    assert done.exit_code == 3
+
+
 @pytest.mark.parametrize(("state", "code"), [("missing", 5), ("failed", 4)])
 def test_an_engine_that_is_not_there_is_told_before_the_work(cli, state, code):
     cli.engines = [translator("bergamot", "en-pt")]

@@ -183,6 +183,24 @@ def test_spaces_beside_tags_are_where_they_were() -> None:
     assert html(document) == expected
 
 
+def test_a_tag_before_punctuation_leaves_no_space() -> None:
+    result = html("<p>a <b>one</b> two</p>", lambda _: "dois (1) um (2), e só")
+    assert result == "<p>dois <b>um</b>, e só</p>"
+
+
+def test_pieces_are_escaped_and_keep_their_spelling_where_nothing_changes() -> None:
+    document = "<p>caf&eacute; {x} t&ecirc; {y} old</p>"
+    replies = {"café": "café", "tê": "tê", "old": "<b>"}
+    result = html(document, lambda text: replies.get(text, "lost"))
+    assert result == "<p>caf&eacute; {x} t&ecirc; {y} &lt;b&gt;</p>"
+
+
+def test_a_placeholder_that_would_swallow_a_tag_is_none() -> None:
+    for document in ("```<b>", "`a <b>b</b> c`", "<p>{a <b>b</b> c} d</p>", "$$<i>x</i>$$"):
+        assert html(document, str) == document
+        assert html(document).count("<") == document.count("<")
+
+
 def test_attributes_for_readers_are_translated() -> None:
     document = """<img alt="A &quot;red&quot; cat" src="cat"> <a title='Tom &amp; me'>x</a>"""
     assert asked(document)[:2] == ['A "red" cat', "Tom & me"]

@@ -116,6 +116,11 @@ def test_emoji_at_the_ends_are_not_shown_to_the_engine() -> None:
     assert result == "\U0001f600 GREAT! \U0001f680 NEXT ONE \U0001f600\U0001f600"
 
 
+def test_an_emoji_before_a_full_stop_does_not_join_sentences() -> None:
+    _, asked = run_plan("Great \U0001f600. Next one.", str)
+    assert asked == [["Great XQ1.", "Next one."]]
+
+
 def test_glossary_terms_are_replaced_even_where_nothing_is_translated() -> None:
     terms = {"cloud": "nuvem", "Acme": "Acme"}
     assert run_plan("Cloud", str, glossary=terms) == ("Nuvem", [])
