@@ -51,6 +51,10 @@ def test_nested_braces_are_one_placeholder() -> None:
     assert found(f"You have {icu} left {{{{{{a") == [icu]
 
 
+def test_braces_around_half_a_document_are_no_placeholder() -> None:
+    assert found("{" + "a, " * 1000 + "{name}}") == ["{name}"]
+
+
 def test_code_blocks_are_kept_whole() -> None:
     block = "```py\nprint('Hello. World.')\n```"
     assert found(f"Look:\n{block}\nDone.") == [block]
