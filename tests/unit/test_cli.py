@@ -179,6 +179,38 @@ def test_voices_are_listed(cli):
     assert {"id": "espeak:fr", "language": "fr"}.items() <= found[-1].items()
 
 
+def test_the_catalog_says_what_is_here(cli, tmp_path):
+    cli.settings["cache_dir"] = tmp_path
+    done = cli("models", "list")
+    rows = {line.split()[1]: line for line in done.stdout.splitlines()[1:]}
+    assert rows["whisper-base"].startswith("+")
+    assert "MIT" in rows["whisper-base"]
+    assert rows["kokoro-voices"].startswith("-")
+    assert "kokoro-voices is not installed. Run: " in done.stderr
+    found = {model["id"]: model for model in json.loads(cli("models", "list", "--json").stdout)}
+    assert found["whisper-base"]["installed"]
+    assert not found["kokoro-voices"]["installed"]
+    assert len(found["whisper-base"]["sha256"]) == 64
+
+
+def test_damage_of_a_model_is_found(cli, tmp_path):
+    cli.settings["cache_dir"] = tmp_path
+    joined = tmp_path / "models" / "whisper-base" / "config.json"
+    joined.parent.mkdir(parents=True)
+    joined.write_text("{}")
+    done = cli("models", "verify", "silero-vad-v6", "whisper-base", "kokoro-voices")
+    assert done.stdout == "silero-vad-v6: whole\n"
+    assert "whisper-base: " in done.stderr
+    assert "kokoro-voices: " in done.stderr
+    assert done.exit_code == 5
+
+
+def test_a_model_that_nobody_knows_is_refused_with_those_that_are(cli):
+    done = cli("models", "verify", "nothing")
+    assert done.exit_code == 3
+    assert "whisper-base" in done.stderr
+
+
 # lines
 
 
@@ -248,6 +280,25 @@ def test_packages_that_are_missing_are_named(monkeypatch):
     assert "pip install" in found["packages"].command
     assert found["embedded models"].verdict == "warning"
     assert found["espeak and phonemes (GPL-3)"].verdict == "ok"
+
+
+def test_models_that_are_missing_are_named_with_their_command(settings, monkeypatch):
+    from speech_translator.engines import catalog
+
+    monkeypatch.setattr(
+        catalog, "installed", lambda card, _: card.engine not in {"whisper", "kokoro"}
+    )
+    found = {check.name: check for check in checks.model_checks(settings)}
+    assert found["whisper-base"].verdict == "problem"
+    assert found["whisper-base"].command.startswith("pip install")
+    assert found[checks.VOICES].verdict == "warning"
+    assert found["bergamot-en-pt"].verdict == "ok"
+
+
+def test_npm_matters_only_while_voices_are_missing(monkeypatch):
+    monkeypatch.setattr(checks.shutil, "which", lambda name: None)
+    assert checks.npm_check(voices_installed=True).verdict == "ok"
+    assert checks.npm_check(voices_installed=False).verdict == "warning"
 
 
 def test_little_memory_is_a_warning(tmp_path):
