@@ -65,11 +65,6 @@ class UnitBuilder:
     def add_mark(self, kind: Kind, start: int, end: int, element: int = 0) -> None:
         """A tag, comment, or anything else that is kept as it is written."""
         position = len(self._at)
-        if kind is Kind.VALUE and self._marks:
-            last = self._marks[-1]
-            if last.kind is Kind.VALUE and last.end == position:
-                self._end = end  # One value: its writing ends where the next one's begins.
-                return
         self._at.append(start)
         self._text.append(HIDDEN)
         self._marks.append(Mark(position, position + 1, kind, element=element))

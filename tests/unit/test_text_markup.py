@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_translator.errors import InvalidMarkup
-from speech_translator.text.markup import MAX_DEPTH
+from speech_translator.text.markup import MAX_DEPTH, units
 from speech_translator.text.markup_tokens import tokenize
 from tests.support.plans import run_plan
 
@@ -81,6 +81,12 @@ def test_entities_are_decoded_before_and_escaped_once_after() -> None:
     assert asked(document) == ["Fish & chips < été XQ1 café"]
     assert html(document) == "<p>FISH &amp; CHIPS &lt; ÉTÉ &#x1F600; CAFÉ</p>"
     assert html(html(document)) == html(document)
+
+
+def test_an_entity_of_two_characters_is_written_once() -> None:
+    unit = units("a &nrarrw; b")[0]
+    assert len(unit.text) == 6
+    assert "".join(unit.written(n, n + 1) for n in range(len(unit.text))) == "a &nrarrw; b"
 
 
 def test_blocks_are_asked_apart_and_line_breaks_are_only_spaces() -> None:
