@@ -88,6 +88,9 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         ws="websockets-sansio",
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
+        # A client that sends faster than we read has its pongs behind its audio; the live sessions
+        # have an idle timeout of their own.
+        ws_ping_timeout=None,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -45,6 +46,7 @@ OUTBOX_LIMIT = 64
 """Events that may wait for the client; then its audio is not read."""
 
 
+CLIENT_GONE = "client_gone"
 _NOTHING = np.zeros(0, np.float32)
 
 
@@ -66,6 +68,16 @@ class Transport(Protocol):
     async def close(self, why: EndReason | SpeechTranslatorError) -> None:
         """Close the socket with the code that belongs to ``why``."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSummary:
+    """What a session came to. ``outcome`` is an ``EndReason``, an error's code or client_gone."""
+
+    outcome: str
+    session_id: str = ""
+    audio_s: float = 0.0
+    finals: int = 0
 
 
 class LiveDriver:
@@ -99,7 +111,7 @@ class LiveDriver:
         """The process stops: finish what is pending, tell the client, close."""
         self._stopping.set()
 
-    async def run(self) -> None:
+    async def run(self) -> SessionSummary:
         """Serve the session; returns when its socket is closed or its client gone."""
         try:
             request = await self._first_message()
@@ -108,9 +120,8 @@ class LiveDriver:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     await self._transport.send(messages.encode(telling.failed(error), 1))
                     await self._transport.close(error)
-            return
-        if request is not None:
-            await self._serve(request)
+            return SessionSummary(error.code)
+        return SessionSummary(CLIENT_GONE) if request is None else await self._serve(request)
 
     async def _first_message(self) -> StartRequest | None:
         """What the client wants, checked; None when it left before it said so."""
@@ -141,17 +152,19 @@ class LiveDriver:
         )
         return request
 
-    async def _serve(self, request: StartRequest) -> None:
+    async def _serve(self, request: StartRequest) -> SessionSummary:
         config = SessionConfig(secrets.token_hex(8), request)
         work = WorkRunner(self._translator, request.targets, owner=self._owner, clock=self._clock)
+        session = LiveSession(config, self._limits, clock=self._clock)
         run = _Run(
             self._transport,
-            LiveSession(config, self._limits, clock=self._clock),
+            session,
             PcmDecoder(request.audio.encoding, request.audio.sample_rate),
             work,
             self._clock,
         )
-        await run.until_closed(self._stopping)
+        outcome = await run.until_closed(self._stopping)
+        return SessionSummary(outcome, config.session_id, session.audio_s, session.finals)
 
 
 class _Run:
@@ -176,9 +189,10 @@ class _Run:
         self._to_send = asyncio.Event()
         self._changed = asyncio.Event()
         self._heard_end = False
+        self._outcome = CLIENT_GONE
         self._log = logger("speech_translator.live")
 
-    async def until_closed(self, stopping: asyncio.Event) -> None:
+    async def until_closed(self, stopping: asyncio.Event) -> str:
         """Run until the socket is closed or the client gone; leaves no task behind."""
         self._perform(self._session.begin())
         tasks = [
@@ -199,6 +213,7 @@ class _Run:
         for outcome in outcomes:
             if isinstance(outcome, Exception):
                 raise outcome
+        return self._outcome
 
     async def _read(self) -> None:
         """Feed the session; returns when the client is gone."""
@@ -240,6 +255,7 @@ class _Run:
                 async with asyncio.timeout(SEND_TIMEOUT_S):
                     if isinstance(event, Close):
                         await self._transport.close(event.why)
+                        self._outcome = _name_of(event.why)
                         return
                     await self._transport.send(messages.encode(event, seq))
             except (ConnectionError, TimeoutError):
@@ -307,3 +323,7 @@ class _Run:
             self._may_read.set()
         else:
             self._may_read.clear()
+
+
+def _name_of(why: EndReason | SpeechTranslatorError) -> str:
+    return why.code if isinstance(why, SpeechTranslatorError) else why

@@ -82,6 +82,16 @@ class LiveSession:
             and self._queue.seconds <= self._limits.backlog_s
         )
 
+    @property
+    def audio_s(self) -> float:
+        """Audio that came, in seconds."""
+        return self._hearing.received_s
+
+    @property
+    def finals(self) -> int:
+        """Finals that were told."""
+        return self._finals
+
     # Events
 
     def begin(self) -> list[Action]:

@@ -13,7 +13,7 @@ from speech_translator.streaming.interpreting import Interpreter, Translating
 from speech_translator.streaming.session import Result
 from speech_translator.streaming.work import Detect, Guess, Interpret, Speak, Work
 
-_SECONDS: dict[type[Work], float] = {Detect: 15.0, Interpret: 45.0, Guess: 3.0, Speak: 30.0}
+_SECONDS: dict[type[Work], float] = {Detect: 15.0, Interpret: 45.0, Guess: 3.0, Speak: 60.0}
 """Deadlines: a partial that is late is worth nothing; the rest is tried again by the session."""
 
 _PRIORITIES: dict[type[Work], Priority] = {

@@ -6,6 +6,8 @@ document that any other route would answer.
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 from starlette.applications import Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -13,17 +15,19 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from speech_translator.api.dependencies import ANONYMOUS, services_of, state_of
 from speech_translator.api.errors import close_code_of, problem_response, request_id_of
 from speech_translator.errors import ShuttingDown, SpeechTranslatorError
+from speech_translator.observability import logger
 from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
 
 router = APIRouter()
 
-_CLOSE_CODES: dict[EndReason, int] = {
+CLOSE_CODES: dict[EndReason, int] = {
     "end": 1000,
     "idle_timeout": 1008,
     "session_too_long": 1008,
     "shutting_down": 1012,
 }
+"""Of sessions that were not broken off; errors have theirs in ``api.errors``."""
 
 
 @router.websocket("/translate/stream")
@@ -43,7 +47,11 @@ async def translate_stream(socket: WebSocket) -> None:
                 owner=ANONYMOUS,
             )
             with hub.running(driver):
-                await driver.run()
+                summary = await driver.run()
+            state.metrics.audio("received", summary.audio_s)
+            logger("speech_translator.live").info(
+                "live_session", request_id=request_id_of(socket), **asdict(summary)
+            )
     except SpeechTranslatorError as error:
         if socket.client_state is not WebSocketState.CONNECTING:
             raise
@@ -87,7 +95,7 @@ class _SocketTransport:
         if isinstance(why, SpeechTranslatorError):
             code, reason = close_code_of(why), why.code
         else:
-            code, reason = _CLOSE_CODES[why], str(why)
+            code, reason = CLOSE_CODES[why], str(why)
         try:
             await self._socket.close(code, reason)
         except (WebSocketDisconnect, RuntimeError) as error:
