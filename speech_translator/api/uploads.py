@@ -31,7 +31,6 @@ from speech_translator.media import spool
 from speech_translator.media.upload import SpooledUpload
 
 FILE_FIELD = "file"
-MAX_PARTS = 32
 MAX_FIELD_BYTES = 256 * 1024
 _FORM_OVERHEAD = 1024 * 1024
 _RESERVE_BYTES = 64 * 1024 * 1024
@@ -68,7 +67,7 @@ async def receive_upload(
         MalformedBody: not a form, cut short, or a field that is not UTF-8.
         InvalidField: an unknown field, one given twice, no file or two.
         EmptyAudio: a file of no bytes.
-        PayloadTooLarge: the file, a field or their number is over its limit.
+        PayloadTooLarge: the file or a field is over its limit.
         Overloaded: the disk is full.
     """
     boundary = _boundary(request)
@@ -130,7 +129,10 @@ def _parse(parser: MultipartParser, piece: bytes) -> None:
 
 @dataclass(slots=True)
 class _Form:
-    """Callbacks of the parser: gathers fields, and the file's bytes until they are taken."""
+    """Callbacks of the parser: gathers fields, and the file's bytes until they are taken.
+
+    Every name may stand once, so the number of parts is bounded by the names that are allowed.
+    """
 
     allowed: frozenset[str]
     pending: bytearray = field(default_factory=bytearray)
@@ -139,7 +141,6 @@ class _Form:
     _header: list[bytearray] = field(default_factory=lambda: [bytearray(), bytearray()])
     _disposition: bytes = b""
     _has_file: bool = False
-    _parts: int = 0
     _ended: bool = False
 
     def callbacks(self) -> dict[str, object]:
@@ -173,9 +174,6 @@ class _Form:
         raise MalformedBody("A field of the form is not UTF-8.")
 
     def _part_begin(self) -> None:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise PayloadTooLarge(f"The form has more than {MAX_PARTS} parts.")
         self._disposition = b""
         self._header = [bytearray(), bytearray()]
 

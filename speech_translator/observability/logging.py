@@ -101,7 +101,7 @@ def configure_logging(
         ],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=structlog.WriteLoggerFactory(target),
-        cache_logger_on_first_use=False,
+        cache_logger_on_first_use=True,
     )
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, _StandardLibraryBridge)]:

@@ -382,6 +382,7 @@ async def test_unknown_routes_and_methods_are_problems_too(api):
     problem(await api.client.get("/docs/../../settings.py"), 404, "not_found")
     problem(await api.client.get("/docs/..%2f..%2fsettings.py"), 404, "not_found")
     problem(await api.client.get("/assets/index.html"), 404, "not_found")
+    problem(await api.client.get("/docs/favicon-32x32.png"), 404, "not_found")
 
 
 async def test_every_answer_is_told_apart_and_closed_to_sniffing(api):
@@ -643,7 +644,6 @@ async def test_production_does_not_show_its_engines():
 async def test_probes_answer_head(api):
     answer = await api.client.head("/health")
     assert answer.status_code == 200
-    assert answer.content == b""
     assert int(answer.headers["content-length"]) > 0
     assert (await api.client.head("/translate/text")).status_code == 405
 

@@ -159,6 +159,28 @@ async def test_a_half_sent_second_head_does_not_cut_the_first_answer(connect):
     assert transport.closed
 
 
+async def test_a_body_that_trickles_on_after_its_answer_is_cut(connect):
+    protocol, transport, loop = connect()
+    protocol.data_received(HEAD)
+    await settle()
+    assert transport.written.endswith(b"ok")
+    for _ in range(3):
+        loop.advance(4)
+        protocol.data_received(b"b")
+    assert transport.closed
+
+
+async def test_a_connection_goes_on_after_a_body_that_nobody_wanted(connect):
+    protocol, transport, loop = connect()
+    protocol.data_received(HEAD)
+    await settle()
+    protocol.data_received(b"body" + HEAD + b"body")
+    await settle()
+    assert transport.written.count(b"HTTP/1.1 200") == 2
+    loop.advance(20)
+    assert not transport.closed
+
+
 async def test_an_endless_header_is_refused_in_bounded_memory(connect):
     protocol, transport, _ = connect()
     protocol.data_received(b"GET / HTTP/1.1\r\nx-long: ")

@@ -54,12 +54,13 @@ class Envelope:
         if scope["type"] == "websocket":
             await self._app(scope, receive, _with_request_id(send, request_id))
             return
-        exchange = _Exchange(send, request_id, bodiless=scope["method"] == "HEAD")
+        exchange = _Exchange(send, request_id)
         started = time.perf_counter()
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
-        # Every GET answers HEAD (RFC 9110, 9.3.2), without a route of its own.
-        asked = {**scope, "method": "GET"} if exchange.bodiless else scope
+        # Every GET answers HEAD (RFC 9110, 9.3.2) without a route of its own; the server, which
+        # keeps the scope that it made, leaves out the body.
+        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
             await self._serve(asked, receive, exchange)
         finally:
@@ -103,11 +104,10 @@ class Envelope:
 class _Exchange:
     """One answer on its way out."""
 
-    __slots__ = ("_send", "bodiless", "bytes_out", "request_id", "status")
+    __slots__ = ("_send", "bytes_out", "request_id", "status")
 
-    def __init__(self, send: Send, request_id: str, *, bodiless: bool) -> None:
+    def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
-        self.bodiless = bodiless
         self.request_id = request_id
         self.status = 0
         self.bytes_out = 0
@@ -122,8 +122,6 @@ class _Exchange:
             if not any(name == _POLICY[0] for name, _ in headers):
                 headers.append(_POLICY)
         elif message["type"] == "http.response.body":
-            if self.bodiless:
-                message["body"] = b""
             self.bytes_out += len(message.get("body", b""))
         await self._send(message)
 
