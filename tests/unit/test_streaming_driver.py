@@ -134,6 +134,21 @@ async def test_a_bad_first_message_is_answered_with_an_error_and_a_close(
     assert failed["code"] == line.closed.code
 
 
+async def test_a_session_is_summed_up_for_the_log() -> None:
+    for messages, outcome, finals in (
+        ([START, SPEECH, END], "end", 1),
+        ([START, SPEECH, None], "client_gone", 0),
+        ([None], "client_gone", 0),
+        ([START, "x"], "malformed_body", 0),
+        (["x"], "malformed_body", 0),
+    ):
+        line = Line()
+        line.say(*messages)
+        summary = await LiveDriver(line, door(*engines("Hello.")), SessionLimits()).run()
+        assert (summary.outcome, summary.finals) == (outcome, finals)
+        assert summary.audio_s == (1.0 if SPEECH in messages else 0.0)
+
+
 async def test_no_first_message_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "FIRST_MESSAGE_S", 0.01)
     async with session(door(*engines())) as (line, _):
