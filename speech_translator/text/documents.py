@@ -36,8 +36,8 @@ def plan(
     """Translate ``text``, sentence by sentence.
 
     Yields:
-        Sentences for an engine: single-spaced, with markers for what must be kept. A second time
-        where markers were lost: the pieces between them.
+        Sentences for an engine: single-spaced, with markers for what must be kept. Again where
+        markers were lost: with others for tags, at last the pieces between them.
 
     Returns:
         The text with its translations in place. Everything between sentences is as it was; with
@@ -76,6 +76,16 @@ class _Job:
     template: Template
     result: str | None = None
 
+    def encode(self, *, named_tags: bool) -> bool:
+        """Make the template of one attempt; whether there is any use in it."""
+        if len(self.runs) > _MAX_SLOTS:
+            return False
+        if named_tags:
+            if not any(slot.is_tag for slot in self.template.slots):
+                return False
+            self.template = _encoded(self.unit, self.start, self.end, self.runs, named_tags=True)
+        return True
+
     def pieces(self) -> Iterator[tuple[int, int]]:
         """Offsets of the text between the marks."""
         at = self.start
@@ -97,12 +107,13 @@ class _Job:
 
 
 def _translate(jobs: Sequence[_Job]) -> Generator[list[str], list[str], None]:
-    """Set every job's result, in one round or two."""
-    first = [job for job in jobs if job.result is None and len(job.template.slots) <= _MAX_SLOTS]
-    if first:
-        answers = yield [job.template.text for job in first]
-        for job, answer in zip(first, answers, strict=True):
-            job.result = _settled(job, answer)
+    """Set every job's result, in one round where no marker is lost."""
+    for named_tags in (False, True):
+        tried = [job for job in jobs if job.result is None and job.encode(named_tags=named_tags)]
+        if tried:
+            answers = yield [job.template.text for job in tried]
+            for job, answer in zip(tried, answers, strict=True):
+                job.result = _settled(job, answer)
     lost = [job for job in jobs if job.result is None]
     requests = [
         plain(job.unit.text[start:end])
@@ -170,11 +181,17 @@ def _jobs(unit: Unit, language: str, glossary: Mapping[str, str]) -> Iterator[_J
 def _job(unit: Unit, start: int, end: int, marks: Sequence[Mark]) -> _Job | None:
     """A sentence; one with nothing to say but a term is finished at once, or not a job at all."""
     runs = group(marks)
-    job = _Job(unit, start, end, runs, encode(unit.text, start, end, runs, unit.written))
+    job = _Job(unit, start, end, runs, _encoded(unit, start, end, runs))
     if any(sentences.has_letters(unit.text[left:right]) for left, right in job.pieces()):
         return job
     job.result = job.as_written()
     return job if job.result != unit.written(start, end) else None
+
+
+def _encoded(
+    unit: Unit, start: int, end: int, runs: list[list[Mark]], *, named_tags: bool = False
+) -> Template:
+    return encode(unit.text, start, end, runs, unit.written, named_tags=named_tags)
 
 
 class _View:

@@ -122,6 +122,7 @@ def test_an_unknown_code_names_close_matches(code: str, expected: str) -> None:
     [
         "", " ", "x", "xx", "zzz", "en-", "-en", "en--US", "x-private", "i-klingon", "en-hello",
         "é", "\u212aa", "en\x00", "en\n-US", "\ud800", "../etc", "a" * 1_000_000,
+        "en-u" + "-abcdefgh" * 4,
     ],
 )  # fmt: skip
 def test_what_is_no_code_is_refused(code: str) -> None:

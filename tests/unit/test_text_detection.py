@@ -16,6 +16,8 @@ from speech_translator.text import detect_language
         ("Hello", "en"),
         ("Hello, world!", "en"),
         ("HELLO WORLD", "en"),
+        ("THE DIRECTOR MEETS CUSTOMERS IN GERMANY DURING AUTUMN HOLIDAYS EVERY YEAR", "en"),
+        ("OS CLIENTES COMPRARAM MUITAS FRUTAS FRESCAS ONTEM PELA MANHÃ", "pt"),
         ("Olá mundo", "pt"),
         ("Bom dia", "pt"),
         ("Muito obrigado!", "pt"),

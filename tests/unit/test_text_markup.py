@@ -161,8 +161,21 @@ def test_elements_may_change_places() -> None:
 def test_tags_in_the_wrong_places_have_the_pieces_translated(answer: str) -> None:
     document = "<p>a <b>one</b> two <i>three</i> q</p>"
     first = "a (1) one (2) two (3) three (4) q"
-    result = html(document, lambda text: answer if text == first else f"[{text}]")
+
+    def translate(text: str) -> str:
+        if "XQ" in text:
+            return "lost"
+        return answer if text == first else f"[{text}]"
+
+    result = html(document, translate)
     assert result == "<p>[a] <b>[one]</b> [two] <i>[three]</i> [q]</p>"
+
+
+def test_tags_that_are_lost_are_tried_again_as_names() -> None:
+    replies = {"see (1) here (2) now": "vê aqui", "see XQ1 here XQ2 now": "veja XQ1 aqui XQ2 já"}
+    result, rounds = run_plan("<p>see <b>here</b> now</p>", replies.__getitem__, "html")
+    assert result == "<p>veja <b>aqui</b> já</p>"
+    assert len(rounds) == 2
 
 
 def test_an_element_over_two_sentences() -> None:
