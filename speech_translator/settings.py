@@ -21,6 +21,23 @@ def _user_directory(variable: str, fallback: str) -> Path:
     return (Path(base) if base else Path.home() / fallback) / "speech-translator"
 
 
+# What a child process needs to find its files, libraries and devices. Everything else stays here:
+# secrets of the service live in its environment, and engines read what strangers send.
+_INHERITED = frozenset(
+    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV"}
+)
+_INHERITED_PREFIXES = ("LC_", "PYTHON", "XDG_", "OMP_", "CUDA_", "NVIDIA_", "HF_HOME", "HF_HUB_")
+
+
+def inherited_environment() -> dict[str, str]:
+    """The variables of this process that its engine processes see; no secrets among them."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
+    }
+
+
 class Settings(BaseSettings):
     """The whole configuration; immutable."""
 

@@ -1,4 +1,4 @@
-"""How an engine process is started: plain values that cross into it as JSON."""
+"""How an engine process is started: plain values that cross into it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from speech_translator.engines.values import Task
 class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One engine, as the broker starts it.
 
-    ``factory`` is ``module:function``; it is called with ``options`` inside the process. Times
-    are seconds. ``nice`` is added to the process's niceness; ``memory_limit_mb`` bounds what it
-    may allocate (0: no limit); ``environment`` is added to the process's own.
+    ``factory`` is ``module:function``; it is called with ``options``, plain JSON-able values,
+    inside the process. ``replicas`` processes share the engine's queue of at most ``queue_limit``
+    calls. Times are seconds: ``load_timeout_s`` for a start, ``call_timeout_s`` for a call (a
+    batch is given more, see ``lane.batch_timeout``). ``nice`` is added to a process's niceness;
+    ``memory_limit_mb`` bounds what it may allocate once it has loaded, in MiB (0: no limit);
+    ``environment`` is added to the variables that every engine process gets.
     """
 
     name: str

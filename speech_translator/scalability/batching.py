@@ -1,34 +1,54 @@
-"""Which waiting calls go to an engine together. Pure: no I/O, no clock of its own.
+"""Which waiting calls go to an engine together. Pure: no I/O, no clock but the deadlines' own.
 
-Calls wait in one queue a priority and group; the oldest call of the most urgent priority is always
-served next, together with others that may share its batch. A batch is never waited for: when an
-engine is free and something waits, it goes. Fair shares between owners will choose within a
-priority; the seam for that is ``BatchQueue.take``.
+The oldest call of the most urgent priority is always served next. Others of its priority and group
+go with it when they are about as large: a batch takes as long as its largest item. Nothing waits
+for a batch to fill: when an engine is free and something waits, it goes.
+
+Fair shares between owners will choose within a priority; the seam for that is
+``BatchQueue._next``, the one place that decides whose turn it is.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterator
+from collections import OrderedDict
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from itertools import islice
 
-from speech_translator.engines.values import Call, Priority, Result
+from speech_translator.engines.values import Call, Priority, Result, Task
 from speech_translator.reliability.deadlines import Deadline
+
+LIVE_RECOGNITION_BATCH = 2
+"""Live clips in one batch: the first answer of a batch waits for all of it."""
+
+_LOOKED_AT = 8
+"""Calls looked at for each place in a batch: bounds the work of forming it."""
+
+_MOST_RATIO = 2.0
+_FLOORS: dict[Task, float] = {"recognition": 8.0, "translation": 48.0, "synthesis": 48.0}
+"""Below this size calls are alike: Whisper's shortest window, a short sentence."""
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One call on its way. ``strikes`` counts the crashes that it was in the process for."""
+    """One call on its way.
+
+    ``strikes`` counts the ends of processes that it was in, ``kills`` those among them that came
+    from outside while it was alone.
+    """
 
     call: Call
     priority: Priority
     deadline: Deadline
     answer: asyncio.Future[Result]
     enqueued_at: float
-    number: int = 0
+    owner: str = ""
     strikes: int = 0
+    kills: int = 0
     waiting: bool = False
+    group: object = None
+    size: float = 0.0
 
     def wanted(self) -> bool:
         """Whether somebody still waits and the deadline has not passed."""
@@ -39,27 +59,48 @@ class Job:
 class BatchingConfig:
     """Sizes of batches.
 
-    ``preferred`` is the engine's own figure; ``live`` bounds batches that hold live work, since
-    the first answer of a batch waits for all of it. ``limit`` bounds the queue.
+    ``preferred`` is the engine's own figure, ``live`` bounds batches of live work. Items of a
+    batch are within twice the size of its first, or all below ``floor``. ``limit`` bounds the
+    queue.
     """
 
     preferred: int = 1
-    live: int = 2
+    live: int = 1
+    floor: float = 0.0
     limit: int = 2048
+
+    @classmethod
+    def of(cls, task: Task, preferred: int, limit: int) -> BatchingConfig:
+        """What fits an engine for ``task`` that prefers batches of ``preferred``."""
+        live = min(preferred, LIVE_RECOGNITION_BATCH) if task == "recognition" else preferred
+        return cls(preferred, live, _FLOORS.get(task, 0.0), limit)
+
+    def alike(self, one: float, other: float) -> bool:
+        """Whether calls of these sizes may share a batch."""
+        small, large = min(one, other), max(one, other)
+        return large <= max(self.floor, _MOST_RATIO * small)
+
+
+Line = OrderedDict[Job, None]
 
 
 @dataclass(slots=True)
 class BatchQueue:
-    """Waiting jobs of one engine."""
+    """Waiting jobs of one engine.
+
+    Every job is in the line of its priority and in that of its group, so that joining, leaving and
+    being next cost the same however many wait.
+    """
 
     config: BatchingConfig
-    _queues: dict[tuple[Priority, object], deque[Job]] = field(default_factory=dict)
-    _numbers: int = 0
-    _dead: int = 0
+    _lines: dict[Priority, Line] = field(
+        default_factory=lambda: {priority: OrderedDict() for priority in Priority}
+    )
+    _groups: dict[tuple[Priority, object], Line] = field(default_factory=dict)
 
     def __len__(self) -> int:
-        """Jobs that still wait; those given up by their callers do not count."""
-        return sum(map(len, self._queues.values())) - self._dead
+        """Jobs that wait."""
+        return sum(map(len, self._lines.values()))
 
     def full(self) -> bool:
         """Whether the bound is reached."""
@@ -67,60 +108,63 @@ class BatchQueue:
 
     def push(self, job: Job) -> None:
         """Add a job at the end of its line."""
-        self._numbers += 1
-        job.number = self._numbers
+        job.group, job.size = job.call.group(), job.call.size()
         job.waiting = True
-        self._queues.setdefault((job.priority, job.call.group()), deque()).append(job)
+        self._lines[job.priority][job] = None
+        key = (job.priority, job.group)
+        line = self._groups.get(key)
+        if line is None:
+            line = self._groups[key] = OrderedDict()
+        line[job] = None
 
     def forget(self, job: Job) -> None:
-        """A job's caller has gone. Its place is free at once, its memory a little later."""
+        """A job's caller has its answer, or has gone."""
         if job.waiting:
-            self._dead += 1
-            if self._dead > self.config.limit:
-                self._purge()
+            self._remove(job)
 
     def take(self) -> list[Job]:
-        """The next batch, all of one group; empty when nothing is wanted any more."""
-        while True:
-            line = self._next_line()
-            if line is None:
-                return []
-            (priority, _), jobs = line
-            size = self.config.preferred
-            if priority is Priority.LIVE:
-                size = min(size, self.config.live)
-            batch = list(self._wanted(jobs, size))
-            if batch:
-                return batch
+        """The next batch, all of one priority and group; empty when nothing is wanted any more."""
+        while (head := self._next()) is not None:
+            key = (head.priority, head.group)
+            self._remove(head)
+            if head.wanted():
+                return [head, *self._company(head, self._groups.get(key))]
+        return []
 
     def drain(self) -> list[Job]:
-        """Take out everything."""
-        jobs = [job for line in self._queues.values() for job in line]
-        self._queues.clear()
-        self._dead = 0
+        """Take out everything, the most urgent first."""
+        jobs = [job for line in self._lines.values() for job in line]
         for job in jobs:
-            job.waiting = False
+            self._remove(job)
         return jobs
 
-    def _next_line(self) -> tuple[tuple[Priority, object], deque[Job]] | None:
-        for line in [line for line, jobs in self._queues.items() if not jobs]:
-            del self._queues[line]
-        if not self._queues:
-            return None
-        return min(self._queues.items(), key=lambda line: (line[0][0], line[1][0].number))
+    def _next(self) -> Job | None:
+        """Whose turn it is."""
+        for line in self._lines.values():
+            if line:
+                return next(iter(line))
+        return None
 
-    def _wanted(self, jobs: deque[Job], size: int) -> Iterator[Job]:
-        taken = 0
-        while jobs and taken < size:
-            job = jobs.popleft()
-            job.waiting = False
-            if job.answer.done():
-                self._dead -= 1
-            elif not job.deadline.expired():
-                taken += 1
-                yield job
+    def _company(self, head: Job, line: Line | None) -> list[Job]:
+        """Jobs that go with ``head``: the nearest in size, older ones first among equals."""
+        live = head.priority is Priority.LIVE
+        places = (self.config.live if live else self.config.preferred) - 1
+        if places < 1 or not line:
+            return []
+        seen = list(islice(line, _LOOKED_AT * places))
+        for job in [job for job in seen if not job.wanted()]:
+            self._remove(job)
+        alike = [job for job in seen if job.waiting and self.config.alike(head.size, job.size)]
+        found = nsmallest(places, alike, key=lambda job: abs(job.size - head.size))
+        for job in found:
+            self._remove(job)
+        return found
 
-    def _purge(self) -> None:
-        for line, jobs in self._queues.items():
-            self._queues[line] = deque(job for job in jobs if not job.answer.done())
-        self._dead = 0
+    def _remove(self, job: Job) -> None:
+        job.waiting = False
+        del self._lines[job.priority][job]
+        key = (job.priority, job.group)
+        line = self._groups[key]
+        del line[job]
+        if not line:
+            del self._groups[key]

@@ -8,30 +8,29 @@ process that crashes or hangs loses none. The door fails closed: a full queue re
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.values import Call, Priority, Result
 from speech_translator.errors import (
+    ConfigurationError,
     DeadlineExceeded,
     EngineUnavailable,
-    Overloaded,
+    SpeechTranslatorError,
 )
 from speech_translator.reliability.deadlines import Clock, Deadline
 from speech_translator.scalability.batching import Job
-from speech_translator.scalability.engine_host import (
-    Host,
-    InlineHost,
-    ProcessHost,
-    RestartConfig,
-)
+from speech_translator.scalability.engine_host import Host, ProcessHost
 from speech_translator.scalability.events import BrokerEvent, CallRejected
-from speech_translator.scalability.lane import EngineStatus, Lane
+from speech_translator.scalability.inline_host import InlineHost
+from speech_translator.scalability.lane import Lane
+from speech_translator.scalability.seats import EngineStatus, RestartConfig
 
-__all__ = ["Broker", "EngineStatus"]
+__all__ = ["Broker", "EngineStatus", "RestartConfig"]
 
-_DRAIN_POLL_S = 0.01
+logger = logging.getLogger(__name__)
 
 
 def _ignore(_event: BrokerEvent) -> None:
@@ -42,11 +41,14 @@ class Broker:
     """Engines by name, each behind a bounded queue.
 
     Args:
-        specs: the engines; names are unique.
-        listener: told every event, on the event loop; it must be quick.
+        specs: the engines.
+        listener: told every event, on the event loop; it must be quick. What it raises is logged.
         inline: run engines in threads of this process: for tests and scripts.
         restarts: pauses between the starts of a process that does not stay up.
         clock: monotonic seconds.
+
+    Raises:
+        ConfigurationError: two engines have one name.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class Broker:
         restarts: RestartConfig | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
+        if len({spec.name for spec in specs}) < len(specs):
+            raise ConfigurationError("Two engines have one name.")
         self._specs = tuple(specs)
         self._listener = listener
         self._inline = inline
@@ -65,29 +69,28 @@ class Broker:
         self._clock = clock
         self._lanes: dict[str, Lane] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._open: set[asyncio.Future[Result]] = set()
 
     async def start(self) -> None:
         """Start all engines side by side; they load while this returns."""
         for spec in self._specs:
-            lane = Lane(spec, self._listener, self._clock)
+            lane = Lane(spec, self._tell, self._clock, self._restarts)
             self._lanes[spec.name] = lane
-            for index in range(spec.replicas):
+            for index in range(max(1, spec.replicas)):
                 lane.add(self._host(spec, index, lane))
             self._tasks += [asyncio.create_task(seat.host.run()) for seat in lane.seats]
 
     def _host(self, spec: EngineSpec, index: int, lane: Lane) -> Host:
         if self._inline:
             return InlineHost(spec, index, lane)
-        return ProcessHost(spec, index, lane, self._restarts)
+        return ProcessHost(spec, index, lane)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Refuse new calls, give those under way ``grace_s`` seconds, end all processes."""
-        until = time.monotonic() + grace_s
         for lane in self._lanes.values():
-            lane.closed = True
-        lanes = self._lanes.values()
-        while time.monotonic() < until and any(map(Lane.busy, lanes)):  # noqa: ASYNC110 # once
-            await asyncio.sleep(_DRAIN_POLL_S)
+            lane.refuse()
+        if self._open:
+            await asyncio.wait(self._open, timeout=grace_s)
         for lane in self._lanes.values():
             lane.close()
         for task in self._tasks:
@@ -101,35 +104,34 @@ class Broker:
         """The engine's answer to one call.
 
         A caller that is cancelled drops its call if it still waits; if it runs, its result is
-        thrown away. ``owner`` is who the call is for; calls of one priority are first come, first
-        served.
+        thrown away. ``owner`` is who the call is for; within a priority, calls are first come,
+        first served.
 
         Raises:
             Overloaded: the queue is full.
             DeadlineExceeded: no answer in time; a call that still waited never reaches the engine.
             EngineUnavailable: there is no such engine, or it does not start.
             EngineFailed, EngineTimeout, PoisonousInput: what this input did to the engine.
+            ShuttingDown: the broker is being stopped.
             InvalidRequest: the engine cannot take this input.
         """
-        del owner  # the seam for fair shares
-        lane = self._lane(engine)
-        refusal = lane.refusal(call)
-        if refusal is None and deadline.expired():
-            refusal = DeadlineExceeded("The request's deadline has passed.")
-        if refusal is None and lane.full():
-            refusal = Overloaded("Too much is waiting for this engine.", retry_after=1.0)
-        if refusal is not None:
-            self._listener(CallRejected(engine, refusal.code))
-            raise refusal
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        job = Job(call, priority, deadline, answer, self._clock())
-        timer = loop.call_later(deadline.remaining(), _expire, answer)
-        lane.push(job)
+        job = Job(call, priority, deadline, answer, self._clock(), owner)
+        lane = self._lane(engine)
+        try:
+            deadline.check()
+            lane.accept(job)
+        except SpeechTranslatorError as refusal:
+            self._tell(CallRejected(engine, refusal.code))
+            raise
+        timer = loop.call_later(deadline.remaining(), _expire, job)
+        self._open.add(answer)
         try:
             return await answer
         finally:
             timer.cancel()
+            self._open.discard(answer)
             lane.forget(job)
 
     def _lane(self, engine: str) -> Lane:
@@ -139,10 +141,10 @@ class Broker:
         return lane
 
     async def wait_ready(self, engine: str | None = None, timeout_s: float = 60) -> None:
-        """Wait until one engine, or all that are not missing or failed, have loaded.
+        """Wait until one engine is ready, or until none of all is still starting.
 
         Raises:
-            EngineUnavailable: it did not load in time, or cannot.
+            EngineUnavailable: it did not load in time, or ``engine`` cannot.
         """
         lanes = [self._lane(engine)] if engine else list(self._lanes.values())
         try:
@@ -153,16 +155,28 @@ class Broker:
                         await lane.changed.wait()
         except TimeoutError:
             raise EngineUnavailable("The engines did not load in time.") from None
-        if engine and (state := lanes[0].status()).state != "ready":
-            raise EngineUnavailable(state.message or f"The engine {engine} does not start.")
+        if engine and (status := lanes[0].status()).state != "ready":
+            raise EngineUnavailable(status.message or f"The engine {engine} does not start.")
 
     def status(self) -> Mapping[str, EngineStatus]:
         """Every engine as it is now."""
         return {name: lane.status() for name, lane in self._lanes.items()}
 
+    def _tell(self, event: BrokerEvent) -> None:
+        try:
+            self._listener(event)
+        except Exception:
+            logger.exception("A listener failed on %s", type(event).__name__)
 
-def _expire(answer: asyncio.Future[Result]) -> None:
-    if not answer.done():
-        answer.set_exception(
+
+def _expire(job: Job) -> None:
+    """The deadline has passed; a timer may be early by a tick."""
+    if job.answer.done():
+        return
+    left = job.deadline.remaining()
+    if left > 0:
+        asyncio.get_running_loop().call_later(left, _expire, job)
+    else:
+        job.answer.set_exception(
             DeadlineExceeded("The request's deadline passed before the answer was there.")
         )

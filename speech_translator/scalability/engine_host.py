@@ -1,67 +1,56 @@
-"""The parent's side of one engine replica: its process, its socket, its restarts.
+"""The parent's side of one engine replica: its process, its socket, its next start.
 
-A replica is started, loads, serves, and when it goes it is started again after a pause that
-doubles. What was in flight is handed back to the lane, which decides what becomes of it.
+A replica is started, loads, serves, and when it goes it is started again. The listener
+(``lane.py``) is told everything and decides the rest: what becomes of the calls that were in
+flight, and how long to wait before the next start. ``inline_host.py`` is the same without a
+process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import random
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, cast
 
-from speech_translator.engines.base import Engine
-from speech_translator.engines.dispatch import run_batch
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.values import Call, EngineInfo, Result
-from speech_translator.errors import (
-    ConfigurationError,
-    SpeechTranslatorError,
-)
+from speech_translator.errors import SpeechTranslatorError
 from speech_translator.scalability import wire
-from speech_translator.scalability.engine_process import load_engine
+from speech_translator.scalability.events import Reason
+from speech_translator.settings import inherited_environment
 
+_MODULE = "speech_translator.scalability.engine_process"
+_IMPORT_ROOT = Path(__file__).resolve().parents[2]
+_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, -signal.SIGQUIT}
+_POLL_S = 0.002
+_EXIT_S = 1.0
+"""Seconds from a closed socket to the end of its process, after which it is killed."""
 
-@dataclass(frozen=True, slots=True)
-class RestartConfig:
-    """Pauses before a replica is started again, in seconds, doubling from ``first`` to ``last``.
-
-    A replica that served for ``healthy_after`` seconds starts over with the first pause. One whose
-    weights are missing is not tried again: somebody must install them first.
-    """
-
-    first: float = 0.1
-    last: float = 30.0
-    healthy_after: float = 30.0
-
-    def pause(self, failures: int) -> float:
-        """The pause after so many failures in a row; with jitter, so that replicas spread."""
-        return min(self.last, self.first * 2.0 ** min(failures - 1, 20)) * random.uniform(0.5, 1)  # noqa: S311 # jitter
+_KILLED_S = 10.0
+"""Seconds until a killed process is given up as one that the kernel cannot end (state D)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """Why a replica is gone: crashed, hung, load_failed or load_timeout.
+    """Why a replica is gone; ``error`` is what loading raised."""
 
-    ``killed`` says that somebody else's SIGKILL ended it; ``error`` is what loading raised.
-    """
-
-    reason: str
-    killed: bool = False
+    reason: Reason
     error: SpeechTranslatorError | None = None
 
 
 class Listener(Protocol):
-    """What a lane wants to know of its replicas."""
+    """What a lane wants to know of its replicas; called on the event loop."""
+
+    def on_starting(self, replica: Host) -> None:
+        """It runs and loads."""
 
     def on_ready(self, replica: Host, info: EngineInfo, seconds: float) -> None:
         """It has loaded."""
@@ -72,11 +61,8 @@ class Listener(Protocol):
     def on_failed(self, replica: Host, batch: int, error: SpeechTranslatorError) -> None:
         """A batch raised an error."""
 
-    def on_gone(self, replica: Host, gone: Exit) -> None:
-        """Its process is no more."""
-
-    def on_pause(self, replica: Host, seconds: float) -> None:
-        """It will be started again."""
+    def on_gone(self, replica: Host, gone: Exit) -> float:
+        """Its process is no more; the seconds to wait before it is started again."""
 
 
 class Host(Protocol):
@@ -86,38 +72,67 @@ class Host(Protocol):
     pid: int | None
 
     async def run(self) -> None:
-        """Start, and start again, until cancelled."""
+        """Start, and start again, until cancelled; nothing is left of it then."""
 
     def send(self, batch: int, calls: list[Call]) -> None:
-        """Begin a batch; the listener hears of its end."""
+        """Begin a batch; the listener hears of its end.
 
-    def kill(self) -> None:
-        """End the process now; it did not answer in time."""
+        Raises:
+            InvalidRequest, TypeError: a call cannot be written.
+        """
+
+    def kill(self) -> bool:
+        """End the process now, since it does not answer; False where that cannot be done."""
 
 
-class _Protocol(asyncio.Protocol):
-    """Bytes of one connection, cut into messages."""
+class _Connection(asyncio.BufferedProtocol):
+    """The socket to one process, cut into messages."""
 
-    def __init__(self, heard: Callable[[wire.Message], None]) -> None:
-        self.lost = asyncio.get_running_loop().create_future()
+    def __init__(self, heard: Callable[[_Connection, wire.ToBroker], None]) -> None:
+        loop = asyncio.get_running_loop()
+        self.loaded: asyncio.Future[wire.Ready | wire.Failed | None] = loop.create_future()
+        # An event, not a future: cancelling who waits must not cancel what is waited for.
+        self.lost = asyncio.Event()
         self.transport: asyncio.Transport | None = None
         self._reader = wire.FrameReader()
+        self._unpacker: wire.Unpacker[wire.ToBroker] = wire.Unpacker(wire.ToBroker)
+        self._packer = wire.Packer()
         self._heard = heard
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._reader.space()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._reader.filled(nbytes)
         try:
-            for message in self._reader.feed(data):
-                self._heard(message)
+            for frame in self._reader.frames():
+                self._heard(self, self._unpacker.unpack(frame))
         except wire.BrokenPeer:
-            if self.transport:
-                self.transport.abort()
+            self.close()
 
     def connection_lost(self, _error: Exception | None) -> None:
-        if not self.lost.done():
-            self.lost.set_result(None)
+        self.lost.set()
+        if not self.loaded.done():
+            self.loaded.set_result(None)
+
+    def write(self, message: wire.ToEngine) -> None:
+        """Write one message; nothing when the connection is closed already."""
+        pieces = self._packer.pack(message)
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return
+        if len(pieces) == 1:
+            transport.write(pieces[0])
+        else:
+            transport.writelines(pieces)
+
+    def close(self) -> None:
+        """Drop the connection and what is not written yet."""
+        if self.transport:
+            self.transport.abort()
 
 
 @dataclass(slots=True, eq=False)
@@ -127,172 +142,131 @@ class ProcessHost:
     spec: EngineSpec
     index: int
     listener: Listener
-    restarts: RestartConfig = field(default_factory=RestartConfig)
     pid: int | None = None
-    _protocol: _Protocol | None = None
-    _process: asyncio.subprocess.Process | None = None
-    _ready: asyncio.Future[EngineInfo] | None = None
+    _connection: _Connection | None = None
+    _process: subprocess.Popen[bytes] | None = None
     _hung: bool = False
 
     async def run(self) -> None:
-        """Start, and start again, until cancelled or until it makes no sense any more."""
-        failures = 0
+        """Start, and start again, until cancelled; no process is left then."""
         while True:
-            begun = time.monotonic()
-            gone = await self._live_once()
-            self.listener.on_gone(self, gone)
-            if isinstance(gone.error, ConfigurationError):
-                return
-            failures = 1 if time.monotonic() - begun > self.restarts.healthy_after else failures + 1
-            pause = self.restarts.pause(failures)
-            self.listener.on_pause(self, pause)
+            pause = self.listener.on_gone(self, await self._live_once())
             await asyncio.sleep(pause)
 
     def send(self, batch: int, calls: list[Call]) -> None:
-        """Write the batch to the process."""
-        if self._protocol and self._protocol.transport:
-            self._protocol.transport.write(wire.encode(wire.Run(batch, calls)))
+        """Write the batch to the process. A process that is gone is about to be noticed."""
+        if self._connection:
+            self._connection.write(wire.Run(batch, calls))
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """SIGKILL: a process that hangs does not listen to anything else."""
         self._hung = True
         self._signal()
+        return True
 
     def _signal(self) -> None:
-        if self._process and self._process.returncode is None:
+        if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                self._process.kill()  # none that was reaped: Popen looks first
 
     async def _live_once(self) -> Exit:
         """One process, from its start to its end."""
-        loop = asyncio.get_running_loop()
-        begun = time.monotonic()
         self._hung = False
-        self._ready = loop.create_future()
-        ours, theirs = socket.socketpair()
         try:
-            with theirs:
-                _, self._protocol = await loop.create_connection(
-                    lambda: _Protocol(self._heard), sock=ours
-                )
-                self._process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "speech_translator.scalability.engine_process"),
-                    str(theirs.fileno()),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                    env={**os.environ, **self.spec.environment},
-                )
-            self.pid = self._process.pid
-            self._protocol.transport.write(wire.encode(wire.Start(self.spec)))  # type: ignore[union-attr]
-            gone = await self._until_ready(begun)
-            if gone is None:
-                await self._protocol.lost
-                gone = await self._after()
-            return gone
+            connection = self._connection = await self._spawn()
+            return await self._until_loaded(connection) or await self._until_lost(connection)
+        except OSError:  # no process, no memory or no descriptor to be had
+            return Exit("not_started")
         finally:
-            self._signal()
-            if self._protocol and self._protocol.transport:
-                self._protocol.transport.abort()
-            if self._process:
-                await self._process.wait()
-            self._protocol = self._process = self.pid = None
-            self._ready.cancel()
+            await self._clear_away()
 
-    async def _until_ready(self, begun: float) -> Exit | None:
+    async def _spawn(self) -> _Connection:
+        """Start the process and connect to it.
+
+        On the event loop's own thread: the process asks to die with the thread that started it.
+        """
+        ours, theirs = socket.socketpair()
+        ours.settimeout(0)
+        with theirs:
+            try:
+                self._process = _start_process(self.spec, theirs.fileno())
+            except BaseException:
+                ours.close()
+                raise
+        self.pid = self._process.pid
+        connection = _Connection(self._heard)
+        loop = asyncio.get_running_loop()
+        await loop.create_unix_connection(lambda: connection, sock=ours)
+        connection.write(wire.Start(self.spec))
+        self.listener.on_starting(self)
+        return connection
+
+    async def _until_loaded(self, connection: _Connection) -> Exit | None:
         """None once it is ready; else why it is not."""
-        assert self._ready and self._protocol  # noqa: S101, PT018
-        lost = self._protocol.lost
-        await asyncio.wait(
-            {self._ready, lost},
-            timeout=self.spec.load_timeout_s,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
-        if not self._ready.done():
-            return Exit("crashed") if lost.done() else Exit("load_timeout")
-        error = self._ready.exception()
-        if isinstance(error, SpeechTranslatorError):
-            return Exit("load_failed", error=error)
-        self.listener.on_ready(self, self._ready.result(), time.monotonic() - begun)
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(self.spec.load_timeout_s):
+                answer = await connection.loaded
+        except TimeoutError:
+            return Exit("load_timeout")
+        if answer is None:
+            return await self._until_lost(connection)
+        if isinstance(answer, wire.Failed):
+            return Exit("load_failed", wire.error_of(answer))
+        self.listener.on_ready(self, answer.info, time.monotonic() - begun)
         return None
 
-    async def _after(self) -> Exit:
-        """Why a process that served is gone; its socket closes a moment before it can be reaped."""
-        assert self._process  # noqa: S101
-        try:
-            async with asyncio.timeout(1):
-                status = await self._process.wait()
-        except TimeoutError:
-            status = None
+    async def _until_lost(self, connection: _Connection) -> Exit:
+        """Why it is gone; the socket closes a moment before the process can be reaped."""
+        await connection.lost.wait()
+        status = await self._reaped(_EXIT_S)
         if self._hung:
             return Exit("hung")
-        return Exit("crashed", killed=status == -signal.SIGKILL)
+        return Exit("killed" if status in _FROM_OUTSIDE else "crashed")
 
-    def _heard(self, message: wire.Message) -> None:
+    async def _reaped(self, seconds: float) -> int | None:
+        """The exit status, as soon as there is one; None when there is none for ``seconds``."""
+        if self._process is None:
+            return None
+        for _ in range(int(seconds / _POLL_S)):
+            status = self._process.poll()
+            if status is not None:
+                return status
+            await asyncio.sleep(_POLL_S)
+        return None
+
+    async def _clear_away(self) -> None:
+        """Kill, reap, close; also when this task is being cancelled."""
+        self._signal()
+        connection, self._connection, self.pid = self._connection, None, None
+        if connection is not None:
+            connection.close()
+            await connection.lost.wait()
+        await self._reaped(_KILLED_S)
+        self._process = None
+
+    def _heard(self, connection: _Connection, message: wire.ToBroker) -> None:
         match message:
             case wire.Done(batch, results, seconds):
                 self.listener.on_done(self, batch, results, seconds)
-            case wire.Ready(info):
-                if self._ready and not self._ready.done():
-                    self._ready.set_result(info)
-            case wire.Failed(None):
-                if self._ready and not self._ready.done():
-                    self._ready.set_exception(wire.error_of(message))
             case wire.Failed(int() as batch):
                 self.listener.on_failed(self, batch, wire.error_of(message))
+            case _ if not connection.loaded.done():
+                connection.loaded.set_result(message)
             case _:
-                raise wire.BrokenPeer("an engine does not say that")
+                raise wire.BrokenPeer("an engine loads once")
 
 
-@dataclass(slots=True, eq=False)
-class InlineHost:
-    """A replica in threads of this process: for tests and scripts. It cannot be killed."""
-
-    spec: EngineSpec
-    index: int
-    listener: Listener
-    pid: int | None = None
-    _engine: Engine | None = None
-    _pool: ThreadPoolExecutor | None = None
-
-    async def run(self) -> None:
-        """Load once and stay."""
-        begun = time.monotonic()
-        try:
-            self._engine = await asyncio.to_thread(load_engine, self.spec)
-        except Exception as error:  # noqa: BLE001 # the same as from a process
-            told = wire.error_of(wire.failure(None, error))
-            self.listener.on_gone(self, Exit("load_failed", error=told))
-            return
-        info = self._engine.describe()
-        self._pool = ThreadPoolExecutor(info.concurrency)
-        self.listener.on_ready(self, info, time.monotonic() - begun)
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-
-    def send(self, batch: int, calls: list[Call]) -> None:
-        """Hand the batch to a thread."""
-        assert self._pool  # noqa: S101 # ready before anything is sent
-        loop = asyncio.get_running_loop()
-        self._pool.submit(self._work, loop, batch, calls)
-
-    def kill(self) -> None:
-        """Nothing: a thread cannot be ended from outside."""
-
-    def _work(self, loop: asyncio.AbstractEventLoop, batch: int, calls: list[Call]) -> None:
-        assert self._engine  # noqa: S101
-        begun = time.monotonic()
-        try:
-            results = run_batch(self._engine, calls)
-        except Exception as error:  # noqa: BLE001 # the same as from a process
-            failed = wire.failure(batch, error)
-            _later(loop, self.listener.on_failed, self, batch, wire.error_of(failed))
-        else:
-            seconds = time.monotonic() - begun
-            _later(loop, self.listener.on_done, self, batch, results, seconds)
-
-
-def _later(loop: asyncio.AbstractEventLoop, call: Callable[..., None], *values: object) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(call, *values)
+def _start_process(spec: EngineSpec, descriptor: int) -> subprocess.Popen[bytes]:
+    """The child. It inherits one descriptor, stderr, and no secrets of the environment."""
+    environment = inherited_environment() | dict(spec.environment)
+    # The package is found even where it runs from a checkout; the working directory is not
+    # searched (-P), since anything may lie there.
+    paths = [str(_IMPORT_ROOT), environment.get("PYTHONPATH", "")]
+    environment["PYTHONPATH"] = ":".join(filter(None, paths))
+    return subprocess.Popen(  # noqa: S603 # our own interpreter and module
+        [sys.executable, "-P", "-m", _MODULE, str(descriptor)],
+        stdin=subprocess.DEVNULL,
+        pass_fds=[descriptor],
+        env=environment,
+    )

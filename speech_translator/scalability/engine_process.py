@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import importlib
 import os
 import resource
@@ -17,9 +18,9 @@ import sys
 import threading
 import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Mapping
-from typing import cast
+from pathlib import Path
+from typing import NoReturn, cast
 
 from speech_translator.engines.base import Engine
 from speech_translator.engines.dispatch import run_batch
@@ -28,23 +29,8 @@ from speech_translator.errors import InvalidRequest
 from speech_translator.scalability import wire
 
 _PR_SET_PDEATHSIG = 1
-_READ_BYTES = 1024 * 1024
-
-
-def _harness(spec: EngineSpec) -> None:
-    """Bounds of this process: it dies with its parent, yields, and cannot take all memory."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if spec.nice:
-        os.nice(spec.nice)
-    if spec.memory_limit_mb:
-        # Data, not address space: inference libraries reserve far more than they use.
-        limit = spec.memory_limit_mb * 1024 * 1024
-        with contextlib.suppress(ValueError):  # a lower limit is in force already
-            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    os.dup2(sys.stderr.fileno(), 1)  # a library that prints must not reach the user's stdout
+_SHOWN_FRAMES = 6
+_KIB, _MIB = 1024, 1024 * 1024
 
 
 def load_engine(spec: EngineSpec) -> Engine:
@@ -57,11 +43,39 @@ def load_engine(spec: EngineSpec) -> Engine:
     return factory(spec.options)
 
 
+def _settle_in() -> None:
+    """What holds from the first moment: whom it dies with, which signals and outputs are its."""
+    if sys.platform == "linux":
+        # The socket tells too, but only a thread that is not busy in native code.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # A terminal's Ctrl-C and a service manager's SIGTERM go to every process of the service. The
+    # broker drains first and needs its engines for that; it ends them when it is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core holds what users said
+    os.dup2(2, 1)  # a library that prints must not write into the service's output
+    faulthandler.enable()  # a crash in native code names its place: files and lines, no values
+
+
+def _limit_growth(limit_mb: int) -> None:
+    """Bound what may be allocated from now on, on top of what loading took.
+
+    Writable private memory (RLIMIT_DATA), not address space: inference libraries reserve far more
+    of that than they ever use, and map their weights.
+    """
+    with contextlib.suppress(OSError, ValueError):  # no /proc, or a lower limit is in force
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        used_kb = int(status.partition("VmData:")[2].split(maxsplit=1)[0])
+        limit = used_kb * _KIB + limit_mb * _MIB
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+
 def _tell(error: BaseException, what: str) -> None:
-    """The place of an error on stderr, without its message: that may quote a user's text."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    places = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-    sys.stderr.write(f"engine process: {what}: {type(error).__name__} at {places}\n")
+    """The kind and place of an error on stderr, without its words: they may quote a user."""
+    frames = traceback.extract_tb(error.__traceback__)[-_SHOWN_FRAMES:]
+    places = "".join(f"\n  {frame.filename}:{frame.lineno} {frame.name}" for frame in frames)
+    sys.stderr.write(f"engine process {os.getpid()}: {what}: {type(error).__name__}{places}\n")
+    sys.stderr.flush()
 
 
 class _Connection:
@@ -70,85 +84,105 @@ class _Connection:
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._reader = wire.FrameReader()
-        self._arrived: deque[wire.Message] = deque()
+        self._unpacker: wire.Unpacker[wire.ToEngine] = wire.Unpacker(wire.ToEngine)
+        self._frames = self._reader.frames()
+        self._receiving = threading.Lock()
         self._sending = threading.Lock()
 
-    def receive(self) -> wire.Message | None:
-        """The next message; None when the other end is gone."""
-        while not self._arrived:
-            data = self._socket.recv(_READ_BYTES)
-            if not data:
-                return None
-            self._arrived.extend(self._reader.feed(data))
-        return self._arrived.popleft()
+    def receive(self) -> wire.ToEngine | None:
+        """The next message; None when the other end is gone. Threads take turns."""
+        with self._receiving:
+            while (frame := next(self._frames, None)) is None:
+                count = self._socket.recv_into(self._reader.space())
+                if not count:
+                    return None
+                self._reader.filled(count)
+                self._frames = self._reader.frames()
+            return self._unpacker.unpack(frame)
 
-    def send(self, message: wire.Message) -> None:
-        """Write one message; whole, whichever threads write at the same time."""
-        frame = wire.encode(message)
+    def send(self, pieces: list[wire.Piece]) -> None:
+        """Write one frame; whole, whichever threads write at the same time."""
         with self._sending:
-            self._socket.sendall(frame)
+            for piece in pieces:
+                self._socket.sendall(piece)
 
 
-def _answer(engine: Engine, run: wire.Run, connection: _Connection) -> None:
+def _answer(engine: Engine, run: wire.Run, packer: wire.Packer) -> list[wire.Piece]:
+    """Run a batch; the frame that answers it, whatever the engine does."""
     begun = time.monotonic()
-    answer: wire.Message
     try:
         results = run_batch(engine, run.calls)
-        answer = wire.Done(run.batch, list(results), time.monotonic() - begun)
-    except Exception as error:  # noqa: BLE001 # whatever the engine raised is told to the broker
+        return packer.pack(wire.Done(run.batch, list(results), time.monotonic() - begun))
+    except BaseException as error:  # noqa: BLE001 # told to the broker; sys.exit() must not end us
         if not isinstance(error, InvalidRequest):
-            _tell(error, "a batch failed")
-        answer = wire.failure(run.batch, error)
-    connection.send(answer)
+            _tell(error, f"{type(engine).__name__} failed on {len(run.calls)} calls")
+        return packer.pack(wire.failure(run.batch, error))
 
 
-def _serve(engine: Engine, connection: _Connection) -> None:
-    """Answer from as many threads as the engine runs calls side by side.
+def _work(engine: Engine, connection: _Connection) -> NoReturn:
+    """Answer batches until the broker is gone, then end the process.
 
-    The thread that reads a batch also works on it while the next one takes over the reading, so
-    that no batch is handed from thread to thread.
+    Each thread reads, works and writes by itself, so that no batch is handed from thread to
+    thread (leader and followers). Whatever ends one of them ends the process: with a thread less
+    it would look alive and answer nothing.
     """
-    reading = threading.Lock()
-
-    def work() -> None:
-        while True:
-            with reading:
-                message = connection.receive()
-            if message is None:
-                return
-            _answer(engine, cast("wire.Run", message), connection)
-
-    others = [
-        threading.Thread(target=work, daemon=True) for _ in range(engine.describe().concurrency - 1)
-    ]
-    for thread in others:
-        thread.start()
-    work()
+    status = 1
+    try:
+        packer = wire.Packer()
+        while isinstance(message := connection.receive(), wire.Run):
+            connection.send(_answer(engine, message, packer))
+        status = 0 if message is None else 1
+    except (ConnectionError, wire.BrokenPeer) as error:
+        _tell(error, "the connection to the broker broke")
+    except BaseException as error:  # noqa: BLE001 # the process ends with it
+        _tell(error, "a thread ended")
+    finally:
+        _leave(status)
 
 
-def main() -> int:
+def _leave(status: int) -> NoReturn:
+    """End at once: destructors of native libraries are known to hang."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(status)
+
+
+def _load(connection: _Connection) -> Engine | None:
+    """Take the first message, load what it names, tell how that went; None when it did not."""
+    first = connection.receive()
+    if not isinstance(first, wire.Start):
+        return None
+    spec = first.spec
+    packer = wire.Packer()
+    try:
+        if spec.nice:
+            os.nice(spec.nice)
+        engine = load_engine(spec)
+        if spec.memory_limit_mb:
+            _limit_growth(spec.memory_limit_mb)
+        ready = packer.pack(wire.Ready(engine.describe()))
+    except BaseException as error:  # noqa: BLE001 # told to the broker, which decides
+        _tell(error, f"{spec.name} did not load")
+        connection.send(packer.pack(wire.failure(None, error)))
+        return None
+    connection.send(ready)
+    return engine
+
+
+def main() -> NoReturn:
     """Load, announce, serve; the exit status is 0 when the broker closed the socket."""
+    _settle_in()
     connection = _Connection(socket.socket(fileno=int(sys.argv[1])))
     try:
-        first = connection.receive()
-        if not isinstance(first, wire.Start):
-            return 0
-        spec = first.spec
-        _harness(spec)
-        try:
-            engine = load_engine(spec)
-            connection.send(wire.Ready(engine.describe()))
-        except Exception as error:  # noqa: BLE001 # told to the broker, which decides
-            _tell(error, f"{spec.name} did not load")
-            connection.send(wire.failure(None, error))
-            return 1
-        _serve(engine, connection)
+        engine = _load(connection)
     except (ConnectionError, wire.BrokenPeer):
-        return 1
-    return 0
+        engine = None
+    if engine is None:
+        _leave(1)
+    for _ in range(engine.describe().concurrency - 1):
+        threading.Thread(target=_work, args=(engine, connection), daemon=True).start()
+    _work(engine, connection)
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    os._exit(code)  # without the destructors of native libraries, which are known to hang
+    main()

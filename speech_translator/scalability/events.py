@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Reason = Literal["crashed", "hung", "killed", "load_failed", "load_timeout", "not_started"]
+"""Why a replica is gone. *killed* is a signal from outside, *not_started* that the system would
+not start a process."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStarting:
+    """A replica's process runs and loads; ``pid`` is None where it is no process of its own."""
+
+    engine: str
+    replica: int
+    pid: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,11 +30,11 @@ class EngineReady:
 
 @dataclass(frozen=True, slots=True)
 class EngineExited:
-    """A replica's process is gone. ``reason``: crashed, hung, load_failed, load_timeout."""
+    """A replica's process is gone, and ``in_flight`` calls with it."""
 
     engine: str
     replica: int
-    reason: str
+    reason: Reason
     in_flight: int
 
 
@@ -45,7 +59,7 @@ class BatchDone:
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
-    """An input was convicted of crashing the engine; ``digest`` is BLAKE2b, in hexadecimal."""
+    """An input was convicted of ending its process; ``digest`` is BLAKE2b, in hexadecimal."""
 
     engine: str
     digest: str
@@ -59,4 +73,12 @@ class CallRejected:
     reason: str
 
 
-BrokerEvent = EngineReady | EngineExited | EngineRestarting | BatchDone | Quarantined | CallRejected
+BrokerEvent = (
+    EngineStarting
+    | EngineReady
+    | EngineExited
+    | EngineRestarting
+    | BatchDone
+    | Quarantined
+    | CallRejected
+)

@@ -1,37 +1,30 @@
 """One engine at the broker: its queue, its replicas, and what becomes of a batch that fails.
 
-**Suspects.** A process that dies takes its batches with it, and one of their inputs may be the
-reason. So they do not simply go back into the queue: they are run again *exclusively*, nothing
-else in the process, a batch of several in halves. An input that was there for two crashes, the
-second time alone, is convicted: its caller is refused, and so is everyone who sends the same,
-by digest. Everybody else is answered, only later. A SIGKILL from outside convicts nobody at once:
-it takes one more crash.
+A batch that raises is run again in halves until the call that is to blame stands alone. A process
+that dies or hangs makes suspects of its calls (``suspects.py``), which are run again one by one
+with nothing else in the process. So a fault costs others time, never their answer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import itertools
-import time
-from collections import OrderedDict, deque
+import math
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
-
-import msgspec
 
 from speech_translator.engines.spec import EngineSpec
-from speech_translator.engines.values import Call, EngineInfo, Result
+from speech_translator.engines.values import EngineInfo, Result
 from speech_translator.errors import (
+    EngineFailed,
     EngineTimeout,
     EngineUnavailable,
-    ModelMissing,
+    Overloaded,
     PoisonousInput,
     ShuttingDown,
     SpeechTranslatorError,
 )
-from speech_translator.scalability import wire
+from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.batching import BatchingConfig, BatchQueue, Job
 from speech_translator.scalability.engine_host import Exit, Host
 from speech_translator.scalability.events import (
@@ -40,67 +33,19 @@ from speech_translator.scalability.events import (
     EngineExited,
     EngineReady,
     EngineRestarting,
+    EngineStarting,
     Quarantined,
 )
+from speech_translator.scalability.seats import Batch, EngineStatus, RestartConfig, Seat, State
+from speech_translator.scalability.suspects import Docket, End, guilty
 
-State = Literal["starting", "ready", "restarting", "failed", "missing"]
-
-POISON_KEPT = 4096
-"""Digests of convicted inputs that are remembered, per engine."""
-
-POISON_TTL_S = 3600.0
-"""Seconds that a conviction lasts: the next engine version may be able to take the input."""
-
-_ALONE_STRIKES = 2
-_FAILED_AFTER = 3
-# One that has served before is believed in for longer: what ends it may come from outside.
-_FAILED_AFTER_SERVING = 8
-_POISON = "This input crashed its engine twice and is refused."
-_HANG = "The engine did not answer this input in its time, twice."
+_MOST_RETRY_AFTER_S = 60.0
+_ENDS: dict[str, End] = {"hung": "hung", "killed": "killed"}  # every other end is a crash
 
 
-@dataclass(frozen=True, slots=True)
-class EngineStatus:
-    """One engine as seen from outside.
-
-    ``state`` is failed when it did not come up several times in a row (it is still tried again)
-    and missing when its weights are not installed; ``message`` says why. ``info`` is kept through
-    restarts.
-    """
-
-    state: State
-    info: EngineInfo | None
-    message: str
-    queued: int
-    in_flight: int
-    restarts: int
-    pids: tuple[int, ...]
-
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """Jobs in a process. ``alone`` says that nothing else is in there."""
-
-    jobs: list[Job]
-    alone: bool
-    begun: float
-    timer: asyncio.TimerHandle | None = None
-
-
-@dataclass(slots=True, eq=False)
-class _Seat:
-    """A replica as the lane sees it."""
-
-    host: Host
-    info: EngineInfo | None = None
-    batches: dict[int, _Batch] = field(default_factory=dict)
-    overdue: int | None = None
-
-    def free(self) -> int:
-        """Batches that it can take now."""
-        if self.info is None or any(batch.alone for batch in self.batches.values()):
-            return 0
-        return self.info.concurrency - len(self.batches)
+def batch_timeout(call_timeout_s: float, size: int) -> float:
+    """Seconds that a batch of ``size`` gets: less than in proportion, since batches gain."""
+    return call_timeout_s * (1 + math.log2(size) / 4)
 
 
 class Lane:
@@ -110,279 +55,323 @@ class Lane:
         spec: how the engine is started.
         tell: the broker's listener.
         clock: monotonic seconds.
+        restarts: how long to wait before a replica is started again.
     """
 
     def __init__(
         self,
         spec: EngineSpec,
         tell: Callable[[BrokerEvent], None],
-        clock: Callable[[], float] = time.monotonic,
+        clock: Clock,
+        restarts: RestartConfig,
     ) -> None:
         self.spec = spec
-        self.seats: list[_Seat] = []
-        self.info: EngineInfo | None = None
-        self.closed = False
+        self.seats: list[Seat] = []
         self.changed = asyncio.Event()
         self._tell = tell
         self._clock = clock
-        self._queue = BatchQueue(BatchingConfig(limit=spec.queue_limit))
-        self._suspects: deque[list[Job]] = deque()
-        self._again: deque[list[Job]] = deque()
+        self._restarts = restarts
+        self._info: EngineInfo | None = None
+        self._queue = BatchQueue(BatchingConfig.of(spec.task, 1, spec.queue_limit))
+        self._halves: deque[list[Job]] = deque()
+        self._suspects: deque[Job] = deque()
+        self._docket = Docket(clock)
         self._numbers = itertools.count(1)
-        self._poison: OrderedDict[bytes, tuple[float, type[SpeechTranslatorError]]] = OrderedDict()
-        self._failures = 0
-        self._restarts = 0
-        self._missing = False
+        self._called = False
+        self._closed = False
+        self._answered = False
+        self._seconds_per_call = 0.0
         self._message = ""
+
+    # What the broker asks
 
     def add(self, host: Host) -> None:
         """Take a replica in; its index is its place."""
-        self.seats.append(_Seat(host))
+        self.seats.append(Seat(host))
 
     def status(self) -> EngineStatus:
         """How it is now."""
         return EngineStatus(
             state=self.state(),
-            info=self.info,
+            info=self._info,
             message=self._message,
             queued=self.queued(),
-            in_flight=sum(len(b.jobs) for seat in self.seats for b in seat.batches.values()),
-            restarts=self._restarts,
+            in_flight=sum(seat.calls() for seat in self.seats),
+            restarts=sum(seat.restarts for seat in self.seats),
             pids=tuple(seat.host.pid for seat in self.seats if seat.host.pid is not None),
         )
 
     def state(self) -> State:
-        """One word for it."""
+        """One word for all replicas: that of the one that is best off."""
         if any(seat.info for seat in self.seats):
             return "ready"
-        if self._missing:
-            return "missing"
-        if self._failures >= (_FAILED_AFTER_SERVING if self.info else _FAILED_AFTER):
-            return "failed"
-        return "restarting" if self.info else "starting"
-
-    def busy(self) -> bool:
-        """Whether calls are under way that can still be answered."""
-        return self.state() == "ready" and bool(self.queued() or self.status().in_flight)
+        served = self._info is not None
+        if any(self._restarts.believes(seat.failures, served=served) for seat in self.seats):
+            return "restarting" if served else "starting"
+        return "missing" if all(seat.missing for seat in self.seats) else "failed"
 
     def queued(self) -> int:
         """Jobs that wait, suspects among them."""
-        again = itertools.chain(self._suspects, self._again)
-        return len(self._queue) + sum(len(jobs) for jobs in again)
+        return len(self._queue) + len(self._suspects) + sum(map(len, self._halves))
 
-    def refusal(self, call: Call) -> SpeechTranslatorError | None:
-        """Why ``call`` cannot be taken, if it cannot."""
-        if self.closed:
-            return ShuttingDown("The service is shutting down.", retry_after=5.0)
-        state = self.state()
-        if state in {"failed", "missing"}:
-            message = self._message or f"The engine {self.spec.name} does not start."
-            return EngineUnavailable(message, retry_after=30.0)
-        if self._poison:
-            until, error = self._poison.get(digest_of(call), (0.0, PoisonousInput))
-            if until > self._clock():
-                return error(_POISON if error is PoisonousInput else _HANG)
-        return None
+    def accept(self, job: Job) -> None:
+        """Queue a job; it is begun at the end of this turn of the loop, with others that come.
 
-    def full(self) -> bool:
-        """Whether no more may wait."""
+        Raises:
+            ShuttingDown, EngineUnavailable, PoisonousInput, EngineTimeout, Overloaded: refused.
+        """
+        if self._closed:
+            raise _shutting_down()
+        if self.state() in {"failed", "missing"}:
+            raise self._unavailable()
+        standing = self._docket.standing(job.call)
+        if standing is not None and standing != "suspect":
+            raise _convicted(hangs=standing == "hangs")
+        if self._full():
+            raise Overloaded("Too much is waiting for this engine.", retry_after=self._until_room())
+        if standing is None:
+            self._queue.push(job)
+        else:
+            job.strikes = 1
+            self._suspects.append(job)
+        if not self._called:
+            self._called = True
+            asyncio.get_running_loop().call_soon(self._dispatch)
+
+    def _full(self) -> bool:
+        """Whether no more may wait; what has come in this turn of the loop is given out first."""
+        if self._called and self.queued() >= self.spec.queue_limit:
+            self._dispatch()
         return self.queued() >= self.spec.queue_limit
 
-    def push(self, job: Job) -> None:
-        """Queue a job and begin it if the engine is free."""
-        self._queue.push(job)
-        self.dispatch()
-
     def forget(self, job: Job) -> None:
-        """A job's caller has its answer, or has gone."""
+        """A job's caller has gone: it leaves the queue; what runs is thrown away when it ends."""
         self._queue.forget(job)
 
-    def dispatch(self) -> None:
-        """Give work to every replica that is free, the least busy one first."""
-        while True:
-            seat = max(self.seats, key=_Seat.free, default=None)
-            if seat is None or seat.free() < 1:
-                return
-            jobs, alone = self._next(seat)
-            if not jobs:
-                return
-            self._begin(seat, jobs, alone=alone)
-
-    def _next(self, seat: _Seat) -> tuple[list[Job], bool]:
-        """The next batch for a replica; suspects wait until one is empty, and hold the rest up."""
-        suspects = _next_wanted(self._suspects)
-        if suspects:
-            idle = next((s for s in self.seats if s.info and not s.batches), None)
-            if idle is seat:
-                return suspects, True
-            self._suspects.appendleft(suspects)
-            if len(self.seats) == 1:
-                return [], False
-        return _next_wanted(self._again) or self._queue.take(), False
-
-    def _begin(self, seat: _Seat, jobs: list[Job], *, alone: bool) -> None:
-        number = next(self._numbers)
-        batch = _Batch(jobs, alone, self._clock())
-        seat.batches[number] = batch
-        batch.timer = asyncio.get_running_loop().call_later(
-            self.spec.call_timeout_s, self._overdue, seat, number
-        )
-        try:
-            seat.host.send(number, [job.call for job in jobs])
-        except (ValueError, TypeError, msgspec.EncodeError) as error:
-            self._end(seat, number)
-            self._failed_jobs(jobs, wire.error_of(wire.failure(number, error)))
-
-    def _overdue(self, seat: _Seat, number: int) -> None:
-        """The process holds a batch for too long: it hangs, and is killed."""
-        if number in seat.batches and seat.overdue is None:
-            seat.overdue = number
-            seat.host.kill()
-
-    def _end(self, seat: _Seat, number: int) -> _Batch | None:
-        batch = seat.batches.pop(number, None)
-        if batch and batch.timer:
-            batch.timer.cancel()
-        return batch
-
-    # What replicas tell
-
-    def on_ready(self, replica: Host, info: EngineInfo, seconds: float) -> None:
-        """A replica has loaded."""
-        self.info = info
-        self.seats[replica.index].info = info
-        self._queue.config = BatchingConfig(
-            preferred=info.preferred_batch, limit=self.spec.queue_limit
-        )
-        self._failures = 0
-        self._message = ""
-        self._tell(EngineReady(self.spec.name, replica.index, seconds))
-        self.changed.set()
-        self.dispatch()
-
-    def on_done(self, replica: Host, batch: int, results: Sequence[Result], seconds: float) -> None:
-        """A batch was answered."""
-        done = self._end(self.seats[replica.index], batch)
-        if done is None:
-            return
-        for job, result in zip(done.jobs, results, strict=True):
-            if not job.answer.done():
-                job.answer.set_result(result)
-        waited = max(done.begun - job.enqueued_at for job in done.jobs)
-        self._tell(BatchDone(self.spec.name, len(done.jobs), waited, seconds))
-        self.dispatch()
-
-    def on_failed(self, replica: Host, batch: int, error: SpeechTranslatorError) -> None:
-        """A batch raised: the one that is to blame is found by halves."""
-        failed = self._end(self.seats[replica.index], batch)
-        if failed is not None:
-            self._failed_jobs(failed.jobs, error)
-            self.dispatch()
-
-    def _failed_jobs(self, jobs: list[Job], error: SpeechTranslatorError) -> None:
-        if len(jobs) == 1:
-            _fail(jobs[0], error)
-        else:
-            self._again.extend(_halves(jobs))
-
-    def on_gone(self, replica: Host, gone: Exit) -> None:
-        """A process is no more: what it held is suspect."""
-        seat = self.seats[replica.index]
-        held = {number: self._end(seat, number) for number in list(seat.batches)}
-        overdue, seat.overdue = seat.overdue, None
-        served, seat.info = seat.info is not None, None
-        in_flight = sum(len(batch.jobs) for batch in held.values() if batch)
-        self._tell(EngineExited(self.spec.name, replica.index, gone.reason, in_flight))
-        if not served:
-            self._failures += 1
-            self._message = (
-                gone.error.message if gone.error else f"It did not start ({gone.reason})."
-            )
-            self._missing = isinstance(gone.error, ModelMissing)
-        for number, batch in held.items():
-            if batch is None:
-                continue
-            if gone.reason == "hung" and number != overdue:
-                self._again.append(batch.jobs)  # it only was beside the one that hung
-            else:
-                self._suspect(batch, gone)
-        if self.state() in {"failed", "missing"}:
-            self._give_up()
-        self.changed.set()
-        self.dispatch()
-
-    def on_pause(self, replica: Host, seconds: float) -> None:
-        """A replica will be started again."""
-        self._restarts += 1
-        self._tell(EngineRestarting(self.spec.name, replica.index, seconds))
-
-    # What becomes of suspects
-
-    def _suspect(self, batch: _Batch, gone: Exit) -> None:
-        for job in batch.jobs:
-            job.strikes += 1
-        if len(batch.jobs) > 1:
-            self._suspects.extend(_halves(batch.jobs))
-        elif batch.alone and batch.jobs[0].strikes >= _ALONE_STRIKES + gone.killed:
-            self._convict(batch.jobs[0], hung=gone.reason == "hung")
-        else:
-            self._suspects.append(batch.jobs)
-
-    def _convict(self, job: Job, *, hung: bool) -> None:
-        error: type[SpeechTranslatorError] = EngineTimeout if hung else PoisonousInput
-        digest = digest_of(job.call)
-        self._poison[digest] = (self._clock() + POISON_TTL_S, error)
-        self._poison.move_to_end(digest)
-        while len(self._poison) > POISON_KEPT:
-            self._poison.popitem(last=False)
-        self._tell(Quarantined(self.spec.name, digest.hex()))
-        _fail(job, error(_HANG if hung else _POISON))
-
-    def _give_up(self) -> None:
-        """Nobody is left to answer: all that wait are told."""
-        message = self._message or f"The engine {self.spec.name} does not start."
-        self._fail_all(EngineUnavailable(message, retry_after=30.0))
+    def refuse(self) -> None:
+        """Take nothing new from now on."""
+        self._closed = True
 
     def close(self) -> None:
         """Refuse what still waits or runs."""
-        self.closed = True
-        self._fail_all(ShuttingDown("The service is shutting down.", retry_after=5.0))
+        self._closed = True
+        self._fail_waiting(_shutting_down)
         for seat in self.seats:
-            for number in list(seat.batches):
-                batch = self._end(seat, number)
-                for job in batch.jobs if batch else ():
-                    _fail(job, ShuttingDown("The service is shutting down.", retry_after=5.0))
+            for batch in seat.clear():
+                for job in batch.jobs:
+                    _fail(job, _shutting_down())
 
-    def _fail_all(self, error: SpeechTranslatorError) -> None:
-        waiting = [*self._queue.drain(), *itertools.chain(*self._suspects, *self._again)]
+    # Giving out work
+
+    def _dispatch(self) -> None:
+        """Give work to every replica that is free, the least busy one first."""
+        self._called = False
+        reserved = self._give_suspects() if self._suspects else None
+        while self._halves or self._queue:
+            seat = self._freest(reserved)
+            if seat is None:
+                return
+            jobs = self._next_half() or self._queue.take()
+            if jobs:
+                self._begin(seat, jobs, alone=False)
+
+    def _freest(self, reserved: Seat | None = None) -> Seat | None:
+        """The replica with the most room, if any has some."""
+        found, most = None, 0
+        for seat in self.seats:
+            free = seat.free()
+            if free > most and seat is not reserved:
+                found, most = seat, free
+        return found
+
+    def _give_suspects(self) -> Seat | None:
+        """Put suspects into replicas that are idle; one that is to become idle for the next."""
+        while self._suspects:
+            seat = min(
+                (seat for seat in self.seats if seat.free() > 0),
+                key=lambda seat: len(seat.batches),
+                default=None,
+            )
+            if not self._suspects[0].wanted():
+                self._suspects.popleft()
+            elif seat is None or seat.batches:
+                return seat
+            else:
+                self._begin(seat, [self._suspects.popleft()], alone=True)
+        return None
+
+    def _next_half(self) -> list[Job]:
+        while self._halves:
+            jobs = [job for job in self._halves.popleft() if job.wanted()]
+            if jobs:
+                return jobs
+        return []
+
+    def _begin(self, seat: Seat, jobs: list[Job], *, alone: bool) -> None:
+        number = next(self._numbers)
+        try:
+            seat.host.send(number, [job.call for job in jobs])
+        except SpeechTranslatorError as error:
+            self._failed(jobs, error)
+            return
+        except TypeError:
+            self._failed(jobs, EngineFailed("The call cannot be sent to the engine."))
+            return
+        seconds = batch_timeout(self.spec.call_timeout_s, len(jobs))
+        timer = asyncio.get_running_loop().call_later(seconds, self._overdue, seat, number)
+        seat.begin(number, Batch(jobs, alone, self._clock(), timer))
+
+    def _overdue(self, seat: Seat, number: int) -> None:
+        """The process holds a batch for too long: it hangs, and is killed."""
+        batch = seat.batches.get(number)
+        if batch is not None and not seat.host.kill():
+            for job in batch.jobs:  # its thread stays taken for as long as it hangs
+                _fail(job, EngineTimeout("The engine did not answer in its time."))
+
+    # What replicas tell
+
+    def on_starting(self, replica: Host) -> None:
+        """A replica runs and loads."""
+        seat = self.seats[replica.index]
+        seat.starts += 1
+        self._tell(EngineStarting(self.spec.name, replica.index, replica.pid))
+
+    def on_ready(self, replica: Host, info: EngineInfo, seconds: float) -> None:
+        """A replica has loaded."""
+        seat = self.seats[replica.index]
+        seat.info, seat.missing, seat.since = info, False, self._clock()
+        self._info = info
+        limit = self.spec.queue_limit
+        self._queue.config = BatchingConfig.of(self.spec.task, info.preferred_batch, limit)
+        self._message = ""
+        self._tell(EngineReady(self.spec.name, replica.index, seconds))
+        self._change()
+
+    def on_done(self, replica: Host, batch: int, results: Sequence[Result], seconds: float) -> None:
+        """A batch was answered."""
+        seat = self.seats[replica.index]
+        done = seat.end(batch)
+        if done is None:
+            return
+        if len(results) != len(done.jobs):
+            self._failed(done.jobs, EngineFailed("The engine did not answer every call."))
+            self._dispatch()
+            return
+        self._answered, seat.failures = True, 0
+        for job, result in zip(done.jobs, results, strict=True):
+            self._absolve(job)
+            if not job.answer.done():
+                job.answer.set_result(result)
+        waited = max(done.begun - job.enqueued_at for job in done.jobs)
+        self._seconds_per_call += 0.1 * (seconds / len(done.jobs) - self._seconds_per_call)
+        self._tell(BatchDone(self.spec.name, len(done.jobs), waited, seconds))
+        self._dispatch()
+
+    def on_failed(self, replica: Host, batch: int, error: SpeechTranslatorError) -> None:
+        """A batch raised: the one that is to blame is found by halves."""
+        seat = self.seats[replica.index]
+        failed = seat.end(batch)
+        if failed is not None:
+            self._answered, seat.failures = True, 0
+            self._failed(failed.jobs, error)
+            self._dispatch()
+
+    def on_gone(self, replica: Host, gone: Exit) -> float:
+        """A process is no more: its calls are suspects. The pause before the next start."""
+        seat = self.seats[replica.index]
+        lost = seat.clear()
+        if seat.info is not None and self._clock() - seat.since > self._restarts.healthy_after:
+            seat.failures = 0
+        seat.failures += 1
+        served, seat.info = seat.info is not None, None
+        in_flight = sum(len(batch.jobs) for batch in lost)
+        self._tell(EngineExited(self.spec.name, replica.index, gone.reason, in_flight))
+        if not served:
+            seat.note_failed_start(gone, self._restarts)
+            self._message = _why(self.spec.name, gone)
+        for batch in lost:
+            self._suspect(seat, batch, gone)
+        pause = self._restarts.pause(seat, gone)
+        seat.restart_at = self._clock() + pause
+        if self.state() in {"failed", "missing"}:
+            self._fail_waiting(self._unavailable)
+        self._tell(EngineRestarting(self.spec.name, replica.index, pause))
+        self._change()
+        return pause
+
+    def _change(self) -> None:
+        self.changed.set()
+        self._dispatch()
+
+    # What becomes of calls that were not answered
+
+    def _failed(self, jobs: list[Job], error: SpeechTranslatorError) -> None:
+        if len(jobs) == 1:
+            self._absolve(jobs[0])
+            _fail(jobs[0], error)
+        else:
+            middle = len(jobs) // 2
+            self._halves += [jobs[:middle], jobs[middle:]]
+
+    def _absolve(self, job: Job) -> None:
+        if job.strikes:
+            self._docket.clear(job.call)
+
+    def _suspect(self, seat: Seat, batch: Batch, gone: Exit) -> None:
+        end = _ENDS.get(gone.reason, "crashed")
+        for job in batch.jobs:
+            if not guilty(job, end, alone=batch.alone):
+                self._docket.suspect(job.call)
+                if job.wanted():
+                    self._suspects.append(job)
+            elif not self._answered:
+                # An engine that has never answered anything is broken itself: no input is to
+                # blame, and another engine of the chain may answer.
+                _fail(job, EngineFailed("The engine ends on every call."))
+            else:
+                seat.failures = 1  # it was the input: the engine is as good as before
+                hangs = end == "hung"
+                digest = self._docket.convict(job.call, "hangs" if hangs else "crashes")
+                self._tell(Quarantined(self.spec.name, digest.hex()))
+                _fail(job, _convicted(hangs=hangs))
+
+    def _fail_waiting(self, error: Callable[[], SpeechTranslatorError]) -> None:
+        """Nobody is left to answer: all that wait are told."""
+        waiting = [*self._queue.drain(), *self._suspects, *itertools.chain(*self._halves)]
         self._suspects.clear()
-        self._again.clear()
+        self._halves.clear()
         for job in waiting:
-            _fail(job, error)
+            _fail(job, error())
+
+    def _unavailable(self) -> EngineUnavailable:
+        next_start = min((seat.restart_at for seat in self.seats), default=0.0)
+        wait = min(max(1.0, next_start - self._clock()), _MOST_RETRY_AFTER_S)
+        message = self._message or f"The engine {self.spec.name} does not start."
+        return EngineUnavailable(message, retry_after=round(wait, 1))
+
+    def _until_room(self) -> float:
+        """Seconds until about half of the queue is done, from how long calls took lately."""
+        places = sum(seat.info.concurrency for seat in self.seats if seat.info) or 1
+        wait = self.queued() / 2 * self._seconds_per_call / places
+        return round(min(max(1.0, wait), _MOST_RETRY_AFTER_S), 1)
 
 
-def digest_of(call: Call) -> bytes:
-    """What a call is remembered by: BLAKE2b over its encoding, 16 bytes."""
-    return hashlib.blake2b(wire.encode(wire.Run(0, [call])), digest_size=16).digest()
+def _why(name: str, gone: Exit) -> str:
+    if gone.error is not None:
+        return gone.error.message
+    return f"The engine {name} did not start ({gone.reason.replace('_', ' ')})."
 
 
-def _halves(jobs: list[Job]) -> tuple[list[Job], list[Job]]:
-    middle = len(jobs) // 2
-    return jobs[:middle], jobs[middle:]
+def _shutting_down() -> ShuttingDown:
+    return ShuttingDown("The service is shutting down.", retry_after=5.0)
 
 
-def _next_wanted(groups: deque[list[Job]]) -> list[Job]:
-    """The next group with anybody left who waits for it; empty when there is none."""
-    while groups:
-        jobs = [job for job in groups.popleft() if job.wanted()]
-        if jobs:
-            return jobs
-    return []
+def _convicted(*, hangs: bool) -> SpeechTranslatorError:
+    if hangs:
+        return EngineTimeout("The engine did not answer this input in its time, twice.")
+    return PoisonousInput("This input crashed its engine twice and is refused.")
 
 
 def _fail(job: Job, error: SpeechTranslatorError) -> None:
     if not job.answer.done():
-        # One each: an exception that is raised in many places gathers their tracebacks.
-        copy = type(error)(error.message, **error.details)
-        copy.__dict__.update(error.__dict__)
-        job.answer.set_exception(copy)
+        job.answer.set_exception(error)

@@ -27,8 +27,7 @@ from speech_translator.errors import (
     ShuttingDown,
 )
 from speech_translator.reliability.deadlines import Deadline
-from speech_translator.scalability.broker import Broker
-from speech_translator.scalability.engine_host import RestartConfig
+from speech_translator.scalability.broker import Broker, RestartConfig
 from speech_translator.scalability.events import BatchDone, BrokerEvent, Quarantined
 
 ROOT = Path(__file__).parents[2]

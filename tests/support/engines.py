@@ -37,7 +37,8 @@ class EchoTranslator:
         if self.log:
             with open(self.log, "a", encoding="utf-8") as file:  # noqa: PTH123
                 file.write(f"{'|'.join(call.text for call in calls)}\n")
-        time.sleep(self.seconds)
+        if self.seconds:  # a sleep of nothing still costs some 70 µs
+            time.sleep(self.seconds)
         for call in calls:
             self._obey(call.text)
         return [f"{call.target}:{call.text}" for call in calls]
