@@ -178,6 +178,32 @@ class VoiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None
 
 
+class ModelAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One model of the catalog: whose it is, and what its licence allows.
+
+    `installed`: its files are here; `loaded`: an engine runs it; `install`: the command that adds
+    it. `sha256` is of the file with the weights.
+    """
+
+    id: str
+    engine: str
+    task: str
+    name: str
+    languages: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
+    size_bytes: int
+    licence: str
+    commercial_use: bool
+    source: str
+    revision: str
+    sha256: str | None
+    provenance: str
+    embedded: bool
+    installed: bool
+    loaded: bool
+    install: str
+
+
 class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One engine's state: starting, ready, restarting, failed or missing."""
 

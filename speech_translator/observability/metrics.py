@@ -44,7 +44,8 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry | None = None, *, process: bool = True) -> None:
-        disable_created_metrics()  # a second series for each, which nothing here needs
+        # They are a second series for each, which nothing here needs.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry or CollectorRegistry()
         if process:
             ProcessCollector(registry=self.registry)

@@ -256,6 +256,10 @@ def test_the_service_tells_what_it_can_do(client):
     assert {voice["language"] for voice in voices} >= {"en", "pt"}
     for voice in voices:
         assert voice["id"].partition(":")[0] == voice["engine"]
+    models = {card["id"]: card for card in client.get("/models").json()}
+    assert models["whisper-base"]["loaded"]
+    assert models["whisper-base"]["installed"]
+    assert models["bergamot-en-pt"]["loaded"]
     figures = client.get("/metrics", headers={"accept": "application/json"}).json()
     assert figures["speech_translator_engine_batch_size"]["samples"]
     assert client.get("/docs/swagger-ui-bundle.js").status_code == 200

@@ -693,6 +693,19 @@ async def test_voices(api):
     } in body
 
 
+async def test_models_tell_licences_and_whether_they_are_here(api, tmp_path):
+    body = (await api.client.get("/models")).json()
+    by_id = {card["id"]: card for card in body}
+    whisper = by_id["whisper-base"]
+    assert whisper["licence"] == "MIT"
+    assert whisper["commercial_use"] is True
+    assert len(whisper["sha256"]) == 64
+    assert whisper["install"]
+    assert all(isinstance(card["installed"], bool) for card in body)
+    # The scripted engines are known by the pairs that they translate; the rest name no models.
+    assert {card["id"] for card in body if card["loaded"]} == {"bergamot-en-pt", "bergamot-pt-en"}
+
+
 async def test_metrics_are_the_same_in_text_and_in_json(api):
     await translate(api, source_language="en")
     await translate(api, source_language="en")

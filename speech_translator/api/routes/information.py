@@ -1,8 +1,10 @@
-"""``GET /languages`` and ``/voices``: what the loaded engines can do."""
+"""``GET /languages``, ``/voices`` and ``/models``: what the engines can do, and with what."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -12,7 +14,8 @@ from speech_translator.api.answers import JSON_TYPE, json_response
 from speech_translator.api.dependencies import services_of, state_of
 from speech_translator.api.languages import language_answers, loaded
 from speech_translator.api.openapi import gives, ref
-from speech_translator.api.schemas import LanguageAnswer, VoiceAnswer
+from speech_translator.api.schemas import LanguageAnswer, ModelAnswer, VoiceAnswer
+from speech_translator.engines import catalog
 from speech_translator.engines.values import EngineInfo
 
 router = APIRouter(tags=["information"])
@@ -64,3 +67,49 @@ async def voices(request: Request) -> Response:
             for voice in services_of(request).translator.voices()
         ]
     )
+
+
+@router.get(
+    "/models",
+    summary="Models and their licences",
+    response_class=Response,
+    response_model=None,
+    openapi_extra=gives({JSON_TYPE: {"type": "array", "items": ref(ModelAnswer)}}),
+)
+async def models(request: Request) -> Response:
+    """List every model of the catalog, with its licence, its source and whether it is here."""
+    directory = state_of(request).settings.models_dir
+    return json_response(await asyncio.to_thread(_models, _infos(request), directory))
+
+
+def _is_loaded(card: catalog.ModelCard, info: EngineInfo | None) -> bool:
+    """Whether the card's engine runs it; translation models are told apart by their pairs."""
+    if info is None:
+        return False
+    return set(card.pairs) <= set(info.pairs) if card.pairs else card.id in info.models
+
+
+def _models(infos: Mapping[str, EngineInfo], directory: Path) -> list[ModelAnswer]:
+    """Looks at files, so it belongs in a thread."""
+    return [
+        ModelAnswer(
+            id=card.id,
+            engine=card.engine,
+            task=card.task,
+            name=card.name,
+            languages=card.languages,
+            pairs=card.pairs,
+            size_bytes=card.size_bytes,
+            licence=card.licence,
+            commercial_use=card.commercial_use,
+            source=card.source,
+            revision=card.revision,
+            sha256=card.sha256,
+            provenance=card.provenance,
+            embedded=card.embedded,
+            installed=catalog.installed(card, directory),
+            loaded=_is_loaded(card, infos.get(card.engine)),
+            install=card.install,
+        )
+        for card in catalog.CARDS
+    ]
