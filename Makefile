@@ -67,9 +67,10 @@ bench: python ## run every benchmark and keep what it measured in benchmarks/res
 	@$(PYTHON) scripts/prepare.py development --debian --voices
 	$(BIN)/python scripts/benchmarks.py
 
-prove: python ## the long proofs: FUZZ_COUNT damaged recordings, then the benchmarks
+prove: python ## the long proofs: FUZZ_COUNT damaged recordings, more examples, benchmarks
 	@$(PYTHON) scripts/prepare.py development --debian --voices
-	$(BIN)/python benchmarks/fuzz_media.py --count $(FUZZ_COUNT)
+	$(BIN)/python -m benchmarks.fuzz_media --count $(FUZZ_COUNT)
+	$(BIN)/python -m pytest --hypothesis-profile=explore tests/unit
 	$(BIN)/python scripts/benchmarks.py
 
 clean: ## remove the environment and everything that was generated

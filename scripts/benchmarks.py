@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = []
     for path in find(options.names):
         print(f"==> {path.name}", file=sys.stderr, flush=True)  # noqa: T201
-        done = subprocess.run([sys.executable, path], check=False, cwd=ROOT)  # noqa: S603
+        command = [sys.executable, "-m", f"benchmarks.{path.stem}"]
+        done = subprocess.run(command, check=False, cwd=ROOT)  # noqa: S603
         if done.returncode != 0:
             failed.append(path.name)
     if failed:

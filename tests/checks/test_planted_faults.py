@@ -50,6 +50,7 @@ PLANTED = '''"""A module."""
             "BLE001",
         ),
         ("lint", "print('here')\n", "T201"),
+        ("lint", "import os\n\nHOME = os.environ['HOME']\n", "TID251"),
         ("format-check", "x = { 'a':1 }\n", "planted.py"),
         ("types", 'LIMIT: int = "ten"\n', "Incompatible types in assignment"),
         ("types", "def f(x):\n    return x\n", "no-untyped-def"),
