@@ -205,8 +205,6 @@ class _View:
         self.at = array("q")
         at = 0
         for mark in marks:
-            if mark.decoration:
-                continue
             parts.append(text[at : mark.start])
             self.at.extend(range(at, mark.start))
             if mark.kind is Kind.VALUE:
