@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 import tempfile
 import time
@@ -32,9 +31,11 @@ from speech_translator.errors import (
 from speech_translator.media.decoder_jobs import (
     Job,
     JobLostError,
+    Source,
     error_of,
     identify,
     load,
+    number,
     parse,
     reopen,
     stream_job,
@@ -42,10 +43,16 @@ from speech_translator.media.decoder_jobs import (
 from speech_translator.media.decoder_link import Decoder, ProcessLostError
 from speech_translator.media.decoder_protocol import DONE, FAILED, PROGRESS, TAKEN
 from speech_translator.media.decoder_supply import DecoderSupply
-from speech_translator.media.decoder_values import DecodedAudio, DecoderConfig, TimeLeft, Upload
+from speech_translator.media.decoder_values import (
+    DecodedAudio,
+    DecoderConfig,
+    StreamLimits,
+    TimeLeft,
+    Upload,
+)
 from speech_translator.media.resampling import SAMPLE_RATE
 from speech_translator.media.sniffing import AudioFormat
-from speech_translator.media.streaming_decoder import StreamingDecoder, StreamLimits
+from speech_translator.media.streaming_decoder import StreamingDecoder
 
 _ATTEMPTS = 2
 _TRIES = 8
@@ -135,17 +142,17 @@ class DecoderPool:
             audio_format = identify(file)
             job = Job(file, audio_format, max_seconds, self.config.timeout_s, at, progress)
             async with self._slot(at):
-                summary, spool = await self._decode(job)
+                facts, spool = await self._decode(job)
         with spool:
             samples = load(spool)
         return DecodedAudio(
             samples=samples,
             duration=samples.size / SAMPLE_RATE,
             format=audio_format,
-            codec=str(summary["codec"]),
-            sample_rate=int(str(summary["sample_rate"])),
-            channels=int(str(summary["channels"])),
-            truncated=bool(summary["truncated"]),
+            codec=facts.codec,
+            sample_rate=facts.sample_rate,
+            channels=facts.channels,
+            truncated=facts.truncated,
         )
 
     @contextlib.asynccontextmanager
@@ -168,8 +175,8 @@ class DecoderPool:
         finally:
             self._slots.release()
 
-    async def _decode(self, job: Job) -> tuple[dict[str, object], BinaryIO]:
-        """Summary and samples of the first attempt that comes to an end.
+    async def _decode(self, job: Job) -> tuple[Source, BinaryIO]:
+        """Facts and samples of the first attempt that comes to an end.
 
         A decoder that is lost before it took the job says nothing about the file.
         """
@@ -190,7 +197,7 @@ class DecoderPool:
                 raise
         raise EngineUnavailable("The decoders do not stay alive.", retry_after=5.0)
 
-    async def _attempt(self, job: Job, spool: BinaryIO) -> dict[str, object]:
+    async def _attempt(self, job: Job, spool: BinaryIO) -> Source:
         try:
             async with asyncio.timeout(job.at - self._clock()):
                 decoder = await self._supply.take()
@@ -206,7 +213,7 @@ class DecoderPool:
             # Killed even after its answer: only a process that is gone cannot touch its output.
             await self._supply.end(decoder)
 
-    async def _answer(self, decoder: Decoder, job: Job) -> dict[str, object]:
+    async def _answer(self, decoder: Decoder, job: Job) -> Source:
         """Wait for the answer, as long as the decoder moves and there is time."""
         until = self._clock() + self.config.timeout_s
         kind, _ = await self._hear(decoder, job, until)
@@ -216,10 +223,10 @@ class DecoderPool:
             while True:
                 kind, body = await self._hear(decoder, job, until)
                 if kind == DONE:
-                    return body
+                    return Source.of(body)
                 if kind == FAILED:
                     raise error_of(str(body.get("code")), job.max_seconds)
-                job.progress(float(str(body.get("seconds", 0.0))))
+                job.progress(number(body, "seconds"))
         except ProcessLostError:
             raise JobLostError from None
 
@@ -231,7 +238,7 @@ class DecoderPool:
         patience = min(self.config.stall_timeout_s, until - now, job.at - now)
         try:
             async with asyncio.timeout(patience):
-                message, fds = await decoder.channel.receive()
+                message = await decoder.channel.receive()
         except TimeoutError:
             now = self._clock()
             if now >= job.at:
@@ -239,12 +246,10 @@ class DecoderPool:
             if now >= until:
                 raise DamagedAudio("The file takes too long to decode.") from None
             raise ProcessLostError from None
-        for fd in fds:
-            os.close(fd)
         kind, body = message[:1], parse(message[1:])
         if kind not in {TAKEN, PROGRESS, DONE, FAILED}:
             raise ProcessLostError
-        self.peak_memory_kb = max(self.peak_memory_kb, int(str(body.get("peak_kb", 0))))
+        self.peak_memory_kb = max(self.peak_memory_kb, int(number(body, "peak_kb")))
         return kind, body
 
     async def open_stream(

@@ -24,12 +24,13 @@ from speech_translator.errors import (
 )
 from speech_translator.media.decoder_link import ProcessLostError
 from speech_translator.media.decoder_protocol import NO_SPACE
-from speech_translator.media.decoder_values import Upload
+from speech_translator.media.decoder_values import StreamLimits, Upload
 from speech_translator.media.resampling import Samples
 from speech_translator.media.sniffing import AudioFormat, sniff_file
-from speech_translator.media.streaming_decoder import StreamLimits
 
 _LONGEST_S = 1e6
+_LARGEST = 1e15
+_LONGEST_NAME = 64
 _STREAM_CPU_S = 1800
 _SAMPLE_BYTES = 4
 _IN_MEMORY_BYTES = 4 << 20
@@ -100,11 +101,47 @@ def parse(body: bytes) -> dict[str, object]:
     """What a decoder says, which is not believed further than its types."""
     try:
         fields = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ProcessLostError from error
     if not isinstance(fields, dict):
         raise ProcessLostError
     return fields
+
+
+def number(fields: dict[str, object], key: str) -> float:
+    """A number of a decoder's answer; 0 where it is missing. Raises ``ProcessLostError``."""
+    value = fields.get(key, 0)
+    if not isinstance(value, int | float) or not 0 <= value < _LARGEST:
+        raise ProcessLostError
+    return value
+
+
+def name(fields: dict[str, object], key: str) -> str:
+    """A plain name of a decoder's answer. Raises ``ProcessLostError``."""
+    value = fields.get(key)
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or not value.isidentifier():
+        raise ProcessLostError
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What a decoder found out about an upload."""
+
+    codec: str
+    sample_rate: int
+    channels: int
+    truncated: bool
+
+    @classmethod
+    def of(cls, fields: dict[str, object]) -> Source:
+        """From a decoder's answer. Raises ``ProcessLostError``."""
+        return cls(
+            codec=name(fields, "codec"),
+            sample_rate=int(number(fields, "sample_rate")),
+            channels=int(number(fields, "channels")),
+            truncated=fields.get("truncated") is True,
+        )
 
 
 def error_of(code: str, max_seconds: float) -> Exception:

@@ -57,20 +57,25 @@ class Channel:
             raise ProcessLostError
         return message
 
-    async def receive(self) -> tuple[bytes, list[int]]:
-        """The next message with the descriptors that came along. Raises ``ProcessLostError``."""
+    async def receive(self) -> bytes:
+        """The next message; files that come with it are dropped. Raises ``ProcessLostError``."""
+        while (message := self.poll()) is None:
+            await readable(self.fileno())
+        return message
+
+    async def receive_file(self) -> tuple[bytes, int | None]:
+        """The next message and the descriptor that came along. Raises ``ProcessLostError``."""
         while True:
             try:
-                message, fds, flags, _ = socket.recv_fds(self._socket, MAX_MESSAGE, 1)
+                message, fds, _, _ = socket.recv_fds(self._socket, MAX_MESSAGE, 1)
             except BlockingIOError:
-                await readable(self._socket.fileno())
+                await readable(self.fileno())
                 continue
             except OSError as error:
                 raise ProcessLostError from error
-            if not message or flags & socket.MSG_TRUNC:
-                _close_all(fds)
+            if not message:
                 raise ProcessLostError
-            return message, fds
+            return message, fds[0] if fds else None
 
     def close(self) -> None:
         """Close; twice does no harm."""
@@ -190,9 +195,7 @@ class Nursery:
     async def ready(self) -> None:
         """Wait until it can fork. Raises ``ProcessLostError``."""
         if not self._ready:
-            message, fds = await self._channel.receive()
-            _close_all(fds)
-            if message != READY:
+            if await self._channel.receive() != READY:
                 raise ProcessLostError
             self._ready = True
 
@@ -203,23 +206,17 @@ class Nursery:
         try:
             with theirs:
                 self._channel.send(FORK, [theirs.fileno()])
-            message, fds = await channel.receive()
+            message, pidfd = await channel.receive_file()
         except BaseException:
             channel.close()  # a decoder that comes late sees this and ends
             raise
-        if message != HERE or len(fds) != 1:
+        if message != HERE or pidfd is None:
             channel.close()
-            _close_all(fds)
             raise ProcessLostError
-        return Decoder(channel, fds[0])
+        return Decoder(channel, pidfd)
 
     async def end(self) -> None:
         """Kill it and every decoder with it, and reap it."""
         self._channel.close()
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
-
-
-def _close_all(fds: Sequence[int]) -> None:
-    for fd in fds:
-        os.close(fd)

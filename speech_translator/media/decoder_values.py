@@ -71,3 +71,18 @@ class DecodedAudio:
     sample_rate: int
     channels: int
     truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """Bounds of one live stream.
+
+    Attributes:
+        max_seconds: length of the whole stream.
+        max_burst_s: seconds of audio that one ``feed`` may hold; memory is bounded by it.
+        timeout_s: seconds that one ``feed`` may take.
+    """
+
+    max_seconds: float = 4 * 3600.0
+    max_burst_s: float = 60.0
+    timeout_s: float = 10.0

@@ -4,35 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import numpy as np
 
-from speech_translator.errors import AudioTooLong, DamagedAudio, EmptyAudio
+from speech_translator.errors import AudioTooLong, DamagedAudio, EmptyAudio, InvalidAudio
+from speech_translator.media.decoder_jobs import number, parse
 from speech_translator.media.decoder_link import Decoder, ProcessLostError
 from speech_translator.media.decoder_protocol import DONE, FAILED, WANTING
+from speech_translator.media.decoder_values import StreamLimits
 from speech_translator.media.resampling import SAMPLE_RATE, Samples
 
 _RECEIVE_BYTES = 1 << 18
 _SAMPLE_BYTES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLimits:
-    """Bounds of one live stream.
-
-    Attributes:
-        max_seconds: length of the whole stream.
-        max_burst_s: seconds of audio that one ``feed`` may hold; memory is bounded by it.
-        timeout_s: seconds that one ``feed`` may take.
-    """
-
-    max_seconds: float = 4 * 3600.0
-    max_burst_s: float = 60.0
-    timeout_s: float = 10.0
+_LAST_WORDS_S = 2.0
 
 
 class StreamingDecoder:
@@ -106,9 +92,11 @@ class StreamingDecoder:
             async with asyncio.timeout(self._limits.timeout_s):
                 while not (self._move() and until()):
                     await self._wait()
-        except (ProcessLostError, TimeoutError, OSError, ValueError, LookupError):
+        except (ProcessLostError, OSError) as error:
+            # A timeout is an OSError too; but who hangs has nothing more to say.
+            reason = None if isinstance(error, TimeoutError) else await self._last_words()
             await self.close()
-            raise DamagedAudio("The live audio cannot be decoded.") from None
+            raise reason or DamagedAudio("The live audio cannot be decoded.") from None
         except BaseException:
             await self.close()
             raise
@@ -138,14 +126,26 @@ class StreamingDecoder:
         return not self._unsent
 
     def _hear(self, kind: bytes, body: bytes) -> None:
-        fields = json.loads(body)
+        fields = parse(body)
         if kind == WANTING:
-            self._consumed = int(fields["consumed"])
+            self._consumed = int(number(fields, "consumed"))
         elif kind in {DONE, FAILED}:
             self._done = True
             # A live stream that ends before any sound is no fault.
-            if kind == FAILED and fields["code"] != EmptyAudio.code:
-                raise self._to_error(str(fields["code"]))
+            if kind == FAILED and fields.get("code") != EmptyAudio.code:
+                raise self._to_error(str(fields.get("code")))
+
+    async def _last_words(self) -> Exception | None:
+        """Why the decoder ended: its stream may close before we have heard the reason."""
+        try:
+            async with asyncio.timeout(_LAST_WORDS_S):
+                while True:
+                    message = await self._decoder.channel.receive()
+                    self._hear(message[:1], message[1:])
+        except InvalidAudio as error:
+            return error
+        except (ProcessLostError, OSError):
+            return None  # it told nothing, or nothing that makes sense
 
     async def _wait(self) -> None:
         """Until something can move."""

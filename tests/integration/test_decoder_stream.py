@@ -16,8 +16,9 @@ from speech_translator.errors import (
     UnsupportedAudio,
 )
 from speech_translator.media import DecoderConfig, DecoderPool
+from speech_translator.media.decoder_values import StreamLimits
 from speech_translator.media.sniffing import AudioFormat
-from speech_translator.media.streaming_decoder import StreamingDecoder, StreamLimits
+from speech_translator.media.streaming_decoder import StreamingDecoder
 from tests.support.media_samples import live_stream, open_descriptors, tone, video_only, wav
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

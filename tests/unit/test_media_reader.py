@@ -95,12 +95,12 @@ def test_a_header_that_lies_about_its_size_is_not_believed(stated):
 
 
 def test_a_fact_chunk_that_lies_about_the_length_is_not_believed():
-    honest = mux("wav", "pcm_f32le", tone(1.0, 16_000), 16_000)
+    honest = mux("wav", "adpcm_ms", tone(1.0, 16_000), 16_000)
     at = honest.index(b"fact") + 8
     lying = honest[:at] + (3 * 3600 * 16_000).to_bytes(4, "little") + honest[at + 4 :]
     assert lying != honest
     _, samples = read(lying, "wav", max_seconds=10.0)
-    assert len(samples) == 16_000
+    assert len(samples) == pytest.approx(16_000, rel=0.05)
 
 
 @pytest.mark.parametrize("name", ["flac", "matroska"])
