@@ -159,7 +159,9 @@ def is_silence(decode: Decode) -> bool:
     text = _bare(decode.text)
     if not text:
         return True
-    if decode.no_speech > MAX_NO_SPEECH and decode.logprob < MIN_LOGPROB:
+    # The model grows sure of a loop, so that its probability says nothing there.
+    failed = decode.logprob < MIN_LOGPROB or compression(decode.text) > MAX_COMPRESSION
+    if failed and decode.no_speech > MAX_NO_SPEECH:
         return True
     unheard = decode.no_speech > _TRUSTED_NO_SPEECH
     if text in _SILENCE_PHRASES:

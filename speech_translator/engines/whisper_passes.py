@@ -11,9 +11,11 @@ import numpy as np
 from speech_translator.engines.values import Segment, Word
 from speech_translator.engines.whisper_clips import Clip, Stretch, rest_of
 from speech_translator.engines.whisper_decoding import (
+    MAX_COMPRESSION,
     Decode,
     Piece,
     best_of,
+    compression,
     is_doubtful,
     is_failure,
     is_loop,
@@ -79,12 +81,19 @@ class WhisperPasses:
                 break
 
     def _first(self, stretches: Sequence[Stretch]) -> list[_Outcome]:
-        """Greedy search in the shortest window that holds every stretch."""
+        """Search in the shortest window that holds every stretch: greedy first, where that does.
+
+        Translation is the harder task: base translates a sentence word by word under greedy
+        search and often finds its sense with a beam.
+        """
         encoded = self._encode(stretches, window_frames([s.duration for s in stretches]))
         self._detect_languages(stretches, encoded)
         limits = [self._limit(stretch) for stretch in stretches]
-        decodes = self._generate(stretches, encoded, max(limits), beam_size=1)
-        self._search_wider(stretches, encoded, decodes, max(limits))
+        translating = any(stretch.clip.call.task == "translate" for stretch in stretches)
+        beam = _BEAM if translating else 1
+        decodes = self._generate(stretches, encoded, max(limits), beam_size=beam)
+        if not translating:
+            self._search_wider(stretches, encoded, decodes, max(limits))
         return [
             _Outcome(stretch, decode, encoded, row)
             for row, (stretch, decode) in enumerate(zip(stretches, decodes, strict=True))
@@ -108,8 +117,10 @@ class WhisperPasses:
         stretch = outcome.stretch
         if not is_doubtful(outcome.decode, self._limit(stretch), self._text(outcome.decode)):
             return outcome
-        # Room for any script, in case that it was only the language that needs many tokens.
-        limit = most_tokens(stretch.duration, dense=True)
+        # Room for any script, unless it was a loop: perhaps the language only needs many tokens.
+        limit = self._limit(stretch)
+        if compression(outcome.decode.text) <= MAX_COMPRESSION:
+            limit = most_tokens(stretch.duration, dense=True)
         encoded = self._encode([stretch], FULL_FRAMES)
         tried: list[Decode] = []
         for search in _SECOND_TRIES:

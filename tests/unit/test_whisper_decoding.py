@@ -88,6 +88,11 @@ def test_a_failure_over_silence_is_silence_and_not_tried_again() -> None:
     assert not is_unsure(nothing)
 
 
+def test_a_loop_over_noise_is_silence_however_sure_the_model_is_of_it() -> None:
+    assert is_silence(decode(LOOP, logprob=-0.3, no_speech=0.7))
+    assert not is_silence(decode(LOOP, logprob=-0.3, no_speech=0.1))
+
+
 @pytest.mark.parametrize("text", ["", "  ", ".", " ...", "♪"])
 def test_a_decode_without_letters_is_silence(text) -> None:
     assert is_silence(decode(text))
