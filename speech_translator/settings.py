@@ -137,6 +137,9 @@ class Settings(BaseSettings):
     max_audio_s: float = Field(default=2 * 3600.0, gt=0)
     """Longest recording after decoding, in seconds."""
 
+    max_spoken_audio_s: float = Field(default=1800.0, gt=0)
+    """Longest recording that is answered with speech, in seconds; the answer is made in memory."""
+
     max_glossary_terms: int = Field(default=200, ge=0)
     """Most terms in the glossary of one request."""
 

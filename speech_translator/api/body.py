@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -58,19 +59,27 @@ def check_json_type(headers: Headers) -> None:
     raise UnsupportedMediaType("Send JSON with `Content-Type: application/json`.")
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds that may pass between two pieces of a body, and for all of it."""
+
+    idle_s: float
+    total_s: float
+
+
 class BodyReader:
     """A request's body in pieces as they arrive.
 
     Args:
         request: whose body was not read yet.
         limit: most bytes in all.
-        idle_s: seconds that may pass between two pieces.
+        pace: how long it may take.
     """
 
-    def __init__(self, request: Request, *, limit: int, idle_s: float) -> None:
+    def __init__(self, request: Request, *, limit: int, pace: Pace) -> None:
         self._request = request
         self._limit = limit
-        self._idle_s = idle_s
+        self._pace = pace
         self._finished = False
 
     async def pieces(self) -> AsyncIterator[bytes]:
@@ -87,12 +96,14 @@ class BodyReader:
         if int(declared) > self._limit:
             raise self._too_large()
         taken = 0
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._pace.total_s
         while not self._finished:
             try:
-                async with asyncio.timeout(self._idle_s):
+                async with asyncio.timeout(min(until - clock(), self._pace.idle_s)):
                     piece = await self._receive()
             except TimeoutError:
-                raise BodyTimeout("The body came too slowly.", idle_seconds=self._idle_s) from None
+                raise BodyTimeout("The body came too slowly.") from None
             taken += len(piece)
             if taken > self._limit:
                 raise self._too_large()
@@ -128,7 +139,7 @@ class BodyReader:
 
 
 async def read_json(
-    request: Request, decoder: msgspec.json.Decoder[T], *, limit: int, idle_s: float
+    request: Request, decoder: msgspec.json.Decoder[T], *, limit: int, pace: Pace
 ) -> T:
     """The body as the type that ``decoder`` knows.
 
@@ -139,7 +150,7 @@ async def read_json(
         PayloadTooLarge, BodyTimeout, ClientDisconnected: as ``BodyReader``.
     """
     check_json_type(request.headers)
-    reader = BodyReader(request, limit=limit, idle_s=idle_s)
+    reader = BodyReader(request, limit=limit, pace=pace)
     try:
         data = b"".join([piece async for piece in reader.pieces()])
     except PayloadTooLarge:

@@ -17,7 +17,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from speech_translator.api.body import BodyReader, media_type_of
+from speech_translator.api.body import BodyReader, Pace, media_type_of
 from speech_translator.errors import (
     EmptyAudio,
     InvalidField,
@@ -51,7 +51,7 @@ async def receive_upload(
     *,
     fields: Collection[str],
     limit: int,
-    idle_s: float,
+    pace: Pace,
 ) -> AsyncIterator[Upload]:
     """The request's form; its file is gone on the way out.
 
@@ -60,7 +60,7 @@ async def receive_upload(
         directory: where the file waits; None is the system's temporary directory.
         fields: names that may stand beside ``file``.
         limit: most bytes of the file.
-        idle_s: seconds that may pass between two pieces of the body.
+        pace: how long the body may take.
 
     Raises:
         UnsupportedMediaType: not ``multipart/form-data``.
@@ -74,7 +74,7 @@ async def receive_upload(
     _check_room(request, directory)
     form = _Form(frozenset(fields))
     parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
-    reader = BodyReader(request, limit=limit + _FORM_OVERHEAD, idle_s=idle_s)
+    reader = BodyReader(request, limit=limit + _FORM_OVERHEAD, pace=pace)
 
     async def contents() -> AsyncIterator[bytes]:
         async for piece in reader.pieces():

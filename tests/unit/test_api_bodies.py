@@ -10,6 +10,7 @@ from starlette.requests import Request
 from speech_translator import errors
 from speech_translator.api.body import (
     BodyReader,
+    Pace,
     cancel_on_disconnect,
     check_json_type,
     decode_json,
@@ -22,6 +23,7 @@ from speech_translator.api.uploads import receive_upload
 DECODER = msgspec.json.Decoder(TranslateTextRequest)
 GOOD = b'{"text":"Hello","target_language":"pt"}'
 SECRET = "topsecretwords"
+PACE = Pace(5, 5)
 
 
 def request(*pieces, headers=None, then="hang"):
@@ -49,8 +51,8 @@ def request(*pieces, headers=None, then="hang"):
     return made
 
 
-async def read(found, limit=100, idle_s=5.0):
-    return b"".join([p async for p in BodyReader(found, limit=limit, idle_s=idle_s).pieces()])
+async def read(found, limit=100, pace=PACE):
+    return b"".join([p async for p in BodyReader(found, limit=limit, pace=pace).pieces()])
 
 
 async def test_pieces_are_joined():
@@ -83,7 +85,18 @@ async def test_a_body_that_stops_coming_is_given_up():
     found = request(b"a" * 10, headers={})
     found.left[0]["more_body"] = True
     with pytest.raises(errors.BodyTimeout):
-        await read(found, idle_s=0.01)
+        await read(found, pace=Pace(0.01, 5))
+
+
+async def test_a_body_that_comes_without_an_end_is_given_up():
+    async def receive():
+        await asyncio.sleep(0)
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    found = request()
+    found._receive = receive
+    with pytest.raises(errors.BodyTimeout):
+        await read(found, pace=Pace(5, 0.02))
 
 
 async def test_a_client_that_leaves_ends_the_reading():
@@ -94,7 +107,7 @@ async def test_a_client_that_leaves_ends_the_reading():
 async def test_what_is_still_sent_after_a_refusal_is_read_for_a_while():
     found = request(*[b"a" * 60] * 5, headers={"content-type": "application/json"})
     with pytest.raises(errors.PayloadTooLarge):
-        await read_json(found, DECODER, limit=100, idle_s=5)
+        await read_json(found, DECODER, limit=100, pace=PACE)
     assert found.left == []
 
 
@@ -106,7 +119,7 @@ async def test_a_client_that_waits_for_our_word_gets_it_at_once():
     }
     found = request(b"a" * 60, headers=headers)
     with pytest.raises(errors.PayloadTooLarge):
-        await read_json(found, DECODER, limit=100, idle_s=5)
+        await read_json(found, DECODER, limit=100, pace=PACE)
     assert len(found.left) == 1
 
 
@@ -264,7 +277,7 @@ def form(*parts, step=7, kind="multipart/form-data; boundary=B", **headers):
 
 async def upload(directory, found, limit=1000):
     fields = ("target_language", "glossary")
-    async with receive_upload(found, directory, fields=fields, limit=limit, idle_s=5) as got:
+    async with receive_upload(found, directory, fields=fields, limit=limit, pace=PACE) as got:
         return got, got.file.read()
 
 

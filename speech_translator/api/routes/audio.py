@@ -18,7 +18,7 @@ from speech_translator.api.answers import (
     tag_of,
     transcript_answer,
 )
-from speech_translator.api.body import cancel_on_disconnect
+from speech_translator.api.body import Pace, cancel_on_disconnect
 from speech_translator.api.dependencies import request_context, services_of, state_of
 from speech_translator.api.errors import request_id_of
 from speech_translator.api.multipart import multipart_mixed
@@ -132,6 +132,7 @@ async def _receive(
     request: Request,
     names: Collection[str],
     parse: Callable[[Mapping[str, str], Settings], Form],
+    longest_s: float,
 ) -> tuple[Form, DecodedAudio, RequestContext]:
     """The form and its recording, decoded; the upload is deleted by then.
 
@@ -145,13 +146,13 @@ async def _receive(
         settings.spool_dir,
         fields=names,
         limit=settings.max_upload_bytes,
-        idle_s=settings.body_timeout_s,
+        pace=Pace(settings.body_timeout_s, settings.audio_request_timeout_s),
     ) as upload:
         form = parse(upload.fields, settings)
         audio = await cancel_on_disconnect(
             request,
             services_of(request).decoders.decode(
-                upload.file, max_seconds=settings.max_audio_s, deadline=context.deadline
+                upload.file, max_seconds=longest_s, deadline=context.deadline
             ),
         )
     state.metrics.audio("received", audio.duration)
@@ -188,7 +189,10 @@ async def transcribe_audio(request: Request) -> Response:
     `text`, `srt` and `vtt` hold the translation when there is one. `verbose_json` adds the
     confidence of each segment and what the upload was.
     """
-    form, audio, context = await _receive(request, _TranscribeForm.NAMES, _TranscribeForm.parse)
+    longest_s = state_of(request).settings.max_audio_s
+    form, audio, context = await _receive(
+        request, _TranscribeForm.NAMES, _TranscribeForm.parse, longest_s
+    )
     found = await cancel_on_disconnect(
         request,
         services_of(request).translator.transcribe(
@@ -264,7 +268,8 @@ async def translate_speech(request: Request) -> Response:
     The answer is the audio. With `Accept: multipart/mixed` a JSON part with both texts comes
     before it; with `Accept: application/json` the audio stands in the JSON as base64.
     """
-    form, audio, context = await _receive(request, _SpeechForm.NAMES, _SpeechForm.parse)
+    longest_s = state_of(request).settings.max_spoken_audio_s
+    form, audio, context = await _receive(request, _SpeechForm.NAMES, _SpeechForm.parse, longest_s)
     spoken = await cancel_on_disconnect(
         request,
         services_of(request).translator.translate_speech(
@@ -278,20 +283,21 @@ async def translate_speech(request: Request) -> Response:
     )
     speech = spoken.speech
     state_of(request).metrics.audio("spoken", len(speech.samples) / speech.sample_rate)
-    encoded = await asyncio.to_thread(
-        encode_audio,
+    return await asyncio.to_thread(_spoken, request, form, spoken)
+
+
+def _spoken(request: Request, form: _SpeechForm, spoken: SpokenTranslation) -> Response:
+    """The audio alone, after a JSON part, or inside JSON, as ``Accept`` prefers.
+
+    Encoding a long answer takes seconds, so it belongs in a thread.
+    """
+    speech = spoken.speech
+    audio = encode_audio(
         speech.samples,
         speech.sample_rate,
         audio_format=form.audio_format,
         output_rate=form.sample_rate,
     )
-    return _spoken(request, form, spoken, encoded)
-
-
-def _spoken(
-    request: Request, form: _SpeechForm, spoken: SpokenTranslation, audio: bytes
-) -> Response:
-    """The audio alone, after a JSON part, or inside JSON, as ``Accept`` prefers."""
     translation = spoken.transcription.translation
     if translation is None:  # the async door always sets it here
         raise EmptyAudio("No speech was found in the recording.")
@@ -299,7 +305,7 @@ def _spoken(
     wanted = preferred_type(
         request.headers, (kind, "application/json", "multipart/mixed"), default=kind
     )
-    rate = choose_rate(form.audio_format, spoken.speech.sample_rate, form.sample_rate)
+    rate = choose_rate(form.audio_format, speech.sample_rate, form.sample_rate)
     if wanted == kind:
         return Response(audio, media_type=kind, headers=_languages(spoken, translation))
     answer = speech_answer(

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator.api.answers import json_response, text_answer
-from speech_translator.api.body import cancel_on_disconnect, read_json
+from speech_translator.api.body import Pace, cancel_on_disconnect, read_json
 from speech_translator.api.dependencies import request_context, services_of, state_of
 from speech_translator.api.errors import request_id_of
 from speech_translator.api.openapi import json_operation
@@ -50,7 +50,10 @@ async def translate_text(request: Request) -> Response:
     state, services = state_of(request), services_of(request)
     settings = state.settings
     wanted = await read_json(
-        request, _decoder, limit=settings.max_body_bytes, idle_s=settings.body_timeout_s
+        request,
+        _decoder,
+        limit=settings.max_body_bytes,
+        pace=Pace(settings.body_timeout_s, settings.request_timeout_s),
     )
     context = request_context(request, settings.request_timeout_s)
     source = source_language(wanted.source_language)
