@@ -90,6 +90,10 @@ def progress_bars() -> Iterator[Progress]:
     )
     shown = sys.stderr.isatty()
     with Progress(
-        *columns, console=Console(stderr=True), transient=True, disable=not shown
+        *columns,
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,  # results are bytes of their own
+        disable=not shown,
     ) as progress:
         yield progress

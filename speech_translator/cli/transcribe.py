@@ -199,24 +199,27 @@ class TranscribeRun:
         """Everything; the exit code."""
         for unusable in self.plan.unusable:
             self._fail(unusable.error, unusable.name)
-        total = sum(recording.size for recording in self.plan.recordings)
-        bar = bars.add_task("", total=total or None)
+        # The size of a file stands for its length, which nobody knows before it is decoded.
+        sizes = [max(1, recording.size) for recording in self.plan.recordings]
+        bar = bars.add_task("", total=sum(sizes))
         done = 0
-        for number, recording in enumerate(self.plan.recordings, 1):
+        for number, (recording, size) in enumerate(
+            zip(self.plan.recordings, sizes, strict=True), 1
+        ):
             name = printable(Path(recording.name).name)
             bars.update(bar, description=f"{number}/{len(self.plan.recordings)} {name}")
 
-            # The size of a file stands for its length, which nobody knows before it is decoded.
-            def progress(
-                seconds: float, of: float, done: int = done, size: int = recording.size
-            ) -> None:
+            def progress(seconds: float, of: float, done: int = done, size: int = size) -> None:
                 bars.update(bar, completed=done + size * seconds / of if of else done)
 
             try:
-                await self._one(recording, progress)
+                found = await self._recognise(recording, progress)
+                if len(self.plan.recordings) == 1:
+                    bars.stop()  # results on the same terminal would be wiped out with the bar
+                await self._deliver(recording, found)
             except SpeechTranslatorError as error:
                 self._fail(error, recording.name)
-            done += recording.size
+            done += size
             bars.update(bar, completed=done)
         return self._summary()
 
@@ -231,8 +234,10 @@ class TranscribeRun:
             tell(f"{inputs - failed} of {inputs} recordings done, {failed} failed.")
         return exit_code_of_run(inputs, self._failures)
 
-    async def _one(self, recording: Recording, progress: Callable[[float, float], None]) -> None:
-        """One recording: decode, recognise, write, speak."""
+    async def _recognise(
+        self, recording: Recording, progress: Callable[[float, float], None]
+    ) -> Transcription:
+        """One recording, decoded, recognised and translated."""
         context = request_context()
         async with open_recording(
             recording, self.surroundings.standard_input, self.settings
@@ -242,7 +247,7 @@ class TranscribeRun:
             )
         if audio.truncated:
             tell(f"{printable(recording.name)}: warning: a part of it could not be decoded")
-        found = await self.services.translator.transcribe(
+        return await self.services.translator.transcribe(
             audio.samples,
             language=self.options.source,
             target=self.options.target,
@@ -251,6 +256,9 @@ class TranscribeRun:
             context=context,
             progress=progress,
         )
+
+    async def _deliver(self, recording: Recording, found: Transcription) -> None:
+        """Write what was asked for."""
         if self.plan.writer:
             await asyncio.to_thread(self.plan.writer.write, recording, found)
         if recording in self.plan.speech:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import psutil
 import pytest
 
-COMMAND = (sys.executable, "-c", "from speech_translator.cli import main; main()")
+COMMAND = (sys.executable, "-m", "speech_translator.cli")
 RECORDINGS = Path("/usr/share/pocketsphinx/test/data/librivox")
 TIMEOUT_S = 120
 
@@ -25,6 +28,22 @@ def run(*arguments: object, stdin: bytes = b"") -> subprocess.CompletedProcess[b
         capture_output=True,
         timeout=TIMEOUT_S,
     )
+
+
+def on_a_terminal(*arguments: object) -> tuple[int, str]:
+    """Exit status and what a person sees: standard error is a terminal."""
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    command = [*COMMAND, *map(str, arguments)]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        shown = bytearray()
+        try:
+            while data := os.read(ours, 4096):
+                shown += data
+        except OSError:  # Linux's way to say that the other side is closed
+            os.close(ours)
+        return process.wait(TIMEOUT_S), shown.decode(errors="replace")
 
 
 def words(text: str) -> str:
@@ -70,15 +89,22 @@ def test_recordings_of_a_folder_become_portuguese_files(tmp_path):
     (folder / "broken.wav").write_bytes(names[0].read_bytes()[:44] + b"\xff" * 3)
     (folder / "notes.txt").write_text("not audio")
     out = tmp_path / "out"
-    done = run("transcribe", folder, "--to", "pt", "--format", "json,srt", "-o", out)
-    assert done.returncode in {0, 1}, done.stderr
+    status, shown = on_a_terminal(
+        "transcribe", folder, "--to", "pt", "--format", "json,srt", "-o", out
+    )
+    assert status == 1, shown
+    assert "broken.wav: " in shown
+    assert "2 of 3 recordings done, 1 failed." in shown
     for path in names:
         found = json.loads((out / f"{path.stem}.pt.json").read_text())
         assert found["language"] == "en"
         assert found["translation"]["language"] == "pt"
         assert found["translation"]["text"] != found["text"]
         assert " --> " in (out / f"{path.stem}.pt.srt").read_text()
-    assert b"Traceback" not in done.stderr
+    assert "Loading the models" in shown
+    assert "%" in shown
+    assert " left" in shown
+    assert "Traceback" not in shown
 
 
 def test_speech_through_a_chain_of_pipes():
