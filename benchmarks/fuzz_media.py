@@ -1,16 +1,15 @@
 """Feed mutated audio files to the real decoders and see that nothing but the file fails.
 
-Run:  python benchmarks/fuzz_media.py --count 2000 [--seed 1] [--out results/fuzz_media.json]
+Run:  python -m benchmarks.fuzz_media --count 2000 [--seed 1] [--keep FOLDER]
 
 Every outcome must be samples (finite, within [-1, 1]) or an ``InvalidAudio``; after every 25 files
-an intact one must decode. Exits with 1 otherwise and keeps the files that failed beside ``--out``.
+an intact one must decode. Exits with 1 otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import random
 import sys
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import report
 from speech_translator.errors import InvalidAudio
 from speech_translator.media import DecoderConfig, DecoderPool
 from tests.support.media_samples import every_container
@@ -101,7 +101,7 @@ def corpus(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
 
 async def fuzz(count: int, seed: int, *, keep: Path | None = None) -> FuzzReport:
     """Run the files through a pool, as many at a time as it has decoders."""
-    report = FuzzReport(count=count)
+    result = FuzzReport(count=count)
     intact = every_container(0.7)["ogg-opus"]
     pool = DecoderPool(DecoderConfig(processes=2, memory_mb=512, stall_timeout_s=15.0))
     queue = corpus(count, seed)
@@ -109,23 +109,23 @@ async def fuzz(count: int, seed: int, *, keep: Path | None = None) -> FuzzReport
 
     async def worker() -> None:
         for done, (name, data) in enumerate(queue):
-            await _one(pool, name, data, report, keep)
+            await _one(pool, name, data, result, keep)
             if done % _CHECK_EVERY == 0:
-                await _one(pool, f"intact after {name}", intact, report, keep)
+                await _one(pool, f"intact after {name}", intact, result, keep)
 
     await pool.start()
     try:
         await asyncio.gather(worker(), worker())
-        report.peak_memory_kb = pool.peak_memory_kb
-        report.decoders_lost = pool.decoders_lost
+        result.peak_memory_kb = pool.peak_memory_kb
+        result.decoders_lost = pool.decoders_lost
     finally:
         await pool.stop()
-    report.seconds = round(time.perf_counter() - begin, 1)
-    return report
+    result.seconds = round(time.perf_counter() - begin, 1)
+    return result
 
 
 async def _one(
-    pool: DecoderPool, name: str, data: bytes, report: FuzzReport, keep: Path | None
+    pool: DecoderPool, name: str, data: bytes, result: FuzzReport, keep: Path | None
 ) -> None:
     begin = time.perf_counter()
     try:
@@ -140,12 +140,12 @@ async def _one(
     else:
         sound = bool(np.isfinite(audio.samples).all() and np.abs(audio.samples).max() <= 1.0)
         outcome = ("truncated" if audio.truncated else "decoded") if sound else "FAILED: values"
-    report.longest_s = max(report.longest_s, round(time.perf_counter() - begin, 2))
+    result.longest_s = max(result.longest_s, round(time.perf_counter() - begin, 2))
     if name.startswith("intact"):
         outcome = "intact" if outcome == "decoded" else f"FAILED: intact file {outcome}"
-    report.outcomes[outcome] = report.outcomes.get(outcome, 0) + 1
+    result.outcomes[outcome] = result.outcomes.get(outcome, 0) + 1
     if outcome.startswith("FAILED"):
-        report.failures.append(f"{name}: {outcome}")
+        result.failures.append(f"{name}: {outcome}")
         if keep is not None:
             (keep / name.replace(" ", "-")).write_bytes(data)
 
@@ -154,16 +154,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--keep", type=Path, help="folder for the files that failed")
     arguments = parser.parse_args()
-    keep = arguments.out.parent if arguments.out else None
-    report = asyncio.run(fuzz(arguments.count, arguments.seed, keep=keep))
-    figures = {**asdict(report), "seed": arguments.seed, "cpus": os.cpu_count()}
-    result = json.dumps(figures, indent=2)
-    print(result)
-    if arguments.out:
-        arguments.out.write_text(result + "\n", encoding="utf-8")
-    return 1 if report.failures else 0
+    if arguments.keep:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
+    result = asyncio.run(fuzz(arguments.count, arguments.seed, keep=arguments.keep))
+    report.write("fuzz_media", {**asdict(result), "seed": arguments.seed})
+    return 1 if result.failures else 0
 
 
 if __name__ == "__main__":
