@@ -141,7 +141,10 @@ def _verify_voices(directory: Path) -> None:
     if len(names) < len(kokoro_voices.NAMES):
         missing = len(kokoro_voices.NAMES) - len(names)
         raise ModelMissing(f"{missing} of Kokoro's voices are missing. Run: {VOICES.install}")
-    if _digest([directory / f"{name}.bin" for name in names]) != kokoro_voices.VOICES_SHA256:
+    if (
+        _digest([directory / f"{name}.bin" for name in sorted(names)])
+        != kokoro_voices.VOICES_SHA256
+    ):
         raise ModelDamaged(f"Kokoro's voices are damaged. Run: {VOICES.install} --force")
 
 

@@ -16,8 +16,8 @@ from speech_translator.errors import TextTooLong, UnknownLanguage
 from speech_translator.languages import Language
 
 NAME = "espeak"
-MAX_CHARS = 10_000
-MAX_SECONDS = 1_800.0
+MAX_CHARS = 5_000
+MAX_SECONDS = 900.0
 """Longest speech of one call. Digits say more than their length tells."""
 
 # Voices that are left out: what they make of real text in their language is not that language.
@@ -30,8 +30,8 @@ _UNREADABLE = {
     "fo": "its dictionary is not in the data",
     "kaa": "its dictionary is not in the data",
 }
-# Accents of one town, and romanised or invented spellings of a language that has its own.
-_VARIANT = re.compile("-x-|Latn|Shaw")
+# Accents of one town, romanised or invented spellings, and what looks like a region and is none.
+_VARIANT = re.compile("-x-|Latn|Shaw|/ca-|/ru-cl")
 # Default voices where the library's order would give another.
 _DEFAULTS = {"en": "gmw/en-US", "zh": "sit/cmn", "yue": "sit/yue", "pt": "roa/pt-BR"}
 # Scripts that a voice reads beside the default one of its language.

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 NAME = "kokoro"
 SAMPLE_RATE = 24_000
-MAX_CHARS = 800
+MAX_CHARS = 500
 WINDOW_PHONEMES = (110, 170)
 """Longest piece spoken at once, at marks and at all: about 6 s and 9 s of speech."""
-MAX_PHONEMES = 1_500
-"""Most phonemes of one call: about 80 s of speech. Digits say more than their length tells."""
+MAX_PHONEMES = 500
+"""Most phonemes of one call: half a minute of speech, and about ten seconds of work for two cores.
+Callers cut what is longer with ``speech_text.pieces``."""
 
 WEIGHTS = WeightFile(
     name="kokoro-82m-int8.onnx",
@@ -85,7 +86,9 @@ class Kokoro:
         speakable = self._phonemes.languages
         cards = [kokoro_voices.voice(name) for name in names]
         self._book = VoiceBook(
-            [card for card in cards if card.language in speakable], max_chars=MAX_CHARS
+            [card for card in cards if card.language in speakable],
+            aliases={"zh-Hant": "zh"},
+            max_chars=MAX_CHARS,
         )
         # A voice is half a MB; nobody uses all of them.
         self._style = lru_cache(maxsize=16)(lambda name: kokoro_voices.style(directory, name))
@@ -106,7 +109,7 @@ class Kokoro:
 
     def _speak(self, call: SynthesizeCall) -> Audio:
         voice = self._book.pick(call)
-        phonemes = self._phonemes.of(call.text, call.language, british=voice.region == "GB")
+        phonemes = self._phonemes.of(call.text, voice.language, british=voice.region == "GB")
         if len(phonemes) > MAX_PHONEMES:
             raise TextTooLong("Spoken, this text is too long for one sentence. Send it in parts.")
         style = self._style(voice.id.partition(":")[2])

