@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 from speech_translator import __version__
 from speech_translator.api import openapi
 from speech_translator.api.dependencies import ApiState
+from speech_translator.api.direct_route import DirectRoute
 from speech_translator.api.engine_metrics import EngineEvents, current_figures
 from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
@@ -81,6 +82,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     )
     app.state.api = state
     state.metrics.watch(lambda: current_figures(state, stream.hub_of(app)))
+    app.router.routes.append(DirectRoute("/translate/text", text.translate_text, methods=["POST"]))
     for module in (text, audio, stream, health, information, metrics, pages):
         app.include_router(module.router)
     openapi.install(app)
