@@ -15,9 +15,12 @@ from speech_translator.scalability.events import (
     BatchDone,
     BrokerEvent,
     CallRejected,
-    EngineReady,
+    EngineExited,
+    EngineRestarting,
+    Quarantined,
 )
 
+_TROUBLE = (EngineExited, EngineRestarting, Quarantined)
 STATES = ("starting", "ready", "restarting", "failed", "missing")
 
 
@@ -37,7 +40,7 @@ class EngineEvents:
         self._metrics.engine_event(event.engine, name)
         if isinstance(event, CallRejected):
             return  # the request that it belongs to has a line of its own
-        write = self._log.info if isinstance(event, EngineReady) else self._log.warning
+        write = self._log.warning if isinstance(event, _TROUBLE) else self._log.info
         write(name, **asdict(event))
 
 

@@ -26,6 +26,7 @@ from speech_translator.api.dependencies import ApiState
 from speech_translator.api.http_protocol import bounded
 from speech_translator.api.realtime.stream import hub_of
 from speech_translator.errors import ConfigurationError
+from speech_translator.observability import logger
 from speech_translator.settings import Settings
 
 MAX_SOCKET_MESSAGE_BYTES = 1024 * 1024
@@ -107,6 +108,7 @@ class AnnouncingServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+        self._log = logger("speech_translator.api")
         self._state: ApiState = app.state.api
         self._announcing: asyncio.Task[None] | None = None
 
@@ -115,17 +117,20 @@ class AnnouncingServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             url = self._url()
+            self._log.info("listening", url=url)
             _say(listening_lines(url))
             self._announcing = asyncio.create_task(self._announce_engines(url))
 
     async def shutdown(self, sockets: list[Socket] | None = None) -> None:
         """Fail the readiness probe, let live sessions end, then stop as uvicorn does."""
         self._state.draining = True
+        self._log.info("stopping", live_sessions=len(hub_of(self._app)))
         if self._announcing is not None:
             self._announcing.cancel()
         # uvicorn closes sockets at once; a session gets to finish its segment.
         await hub_of(self._app).drain(self._state.settings.shutdown_grace_s)
         await super().shutdown(sockets)
+        self._log.info("stopped")
 
     def _url(self) -> str:
         """Where we listen, with the port that the system chose for port 0."""

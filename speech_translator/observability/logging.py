@@ -114,6 +114,8 @@ def configure_logging(
         library.propagate = True
     # The line "GET /x 200" is ours, with the route's template instead of the path.
     logging.getLogger("uvicorn.access").setLevel(logging.CRITICAL)
+    # It tells of every step of its start; the banner and the events below say it better.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     # At its info level it tells what it parses of every upload.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
 
