@@ -146,7 +146,7 @@ class BatchQueue:
         return None
 
     def _company(self, head: Job, line: Line | None) -> list[Job]:
-        """Jobs that go with ``head``: the nearest in size, older ones first among equals."""
+        """Jobs that go with ``head``: the nearest in size, in the order of their coming."""
         live = head.priority is Priority.LIVE
         places = (self.config.live if live else self.config.preferred) - 1
         if places < 1 or not line:
@@ -155,10 +155,9 @@ class BatchQueue:
         for job in [job for job in seen if not job.wanted()]:
             self._remove(job)
         alike = [job for job in seen if job.waiting and self.config.alike(head.size, job.size)]
-        found = nsmallest(places, alike, key=lambda job: abs(job.size - head.size))
-        for job in found:
+        for job in nsmallest(places, alike, key=lambda job: abs(job.size - head.size)):
             self._remove(job)
-        return found
+        return [job for job in alike if not job.waiting]
 
     def _remove(self, job: Job) -> None:
         job.waiting = False

@@ -32,6 +32,8 @@ __all__ = ["Broker", "EngineStatus", "RestartConfig"]
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_TIMER_S = 3600.0
+
 
 def _ignore(_event: BrokerEvent) -> None:
     """The listener for those who do not listen."""
@@ -72,13 +74,14 @@ class Broker:
         self._open: set[asyncio.Future[Result]] = set()
 
     async def start(self) -> None:
-        """Start all engines side by side; they load while this returns."""
+        """Start all engines side by side: they have been started, and load, when this returns."""
         for spec in self._specs:
             lane = Lane(spec, self._tell, self._clock, self._restarts)
             self._lanes[spec.name] = lane
             for index in range(max(1, spec.replicas)):
                 lane.add(self._host(spec, index, lane))
             self._tasks += [asyncio.create_task(seat.host.run()) for seat in lane.seats]
+        await asyncio.sleep(0)
 
     def _host(self, spec: EngineSpec, index: int, lane: Lane) -> Host:
         if self._inline:
@@ -125,10 +128,14 @@ class Broker:
         except SpeechTranslatorError as refusal:
             self._tell(CallRejected(engine, refusal.code))
             raise
-        timer = loop.call_later(deadline.remaining(), _expire, job)
+        timer = loop.call_later(min(deadline.remaining(), _LONGEST_TIMER_S), _expire, job)
         self._open.add(answer)
         try:
             return await answer
+        except asyncio.CancelledError:
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # it came a moment too late for anybody to look at it
+            raise
         finally:
             timer.cancel()
             self._open.discard(answer)
@@ -170,10 +177,10 @@ class Broker:
 
 
 def _expire(job: Job) -> None:
-    """The deadline has passed; a timer may be early by a tick."""
+    """The deadline has passed; a timer may be early by a tick, and has a bound of its own."""
     if job.answer.done():
         return
-    left = job.deadline.remaining()
+    left = min(job.deadline.remaining(), _LONGEST_TIMER_S)
     if left > 0:
         asyncio.get_running_loop().call_later(left, _expire, job)
     else:

@@ -53,6 +53,9 @@ def _settle_in() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core holds what users said
+    if sys.stderr is None:  # the service was started with it closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        sys.stderr = os.fdopen(2, "w")
     os.dup2(2, 1)  # a library that prints must not write into the service's output
     faulthandler.enable()  # a crash in native code names its place: files and lines, no values
 
@@ -115,7 +118,7 @@ def _answer(engine: Engine, run: wire.Run, packer: wire.Packer) -> list[wire.Pie
         return packer.pack(wire.Done(run.batch, list(results), time.monotonic() - begun))
     except BaseException as error:  # noqa: BLE001 # told to the broker; sys.exit() must not end us
         if not isinstance(error, InvalidRequest):
-            _tell(error, f"{type(engine).__name__} failed on {len(run.calls)} calls")
+            _tell(error, f"{type(engine).__name__} failed on a batch of {len(run.calls)}")
         return packer.pack(wire.failure(run.batch, error))
 
 

@@ -72,7 +72,7 @@ class Seat:
         """Batches that it can take now."""
         if self.info is None or self.alone:
             return 0
-        return self.info.concurrency - len(self.batches)
+        return max(1, self.info.concurrency) - len(self.batches)
 
     def calls(self) -> int:
         """Calls that it works on."""
@@ -100,7 +100,7 @@ class Seat:
         """It did not load. What only an operator can mend is not tried again soon."""
         self.missing = isinstance(gone.error, ModelMissing)
         if isinstance(gone.error, ConfigurationError):
-            self.failures = max(self.failures, restarts.tries)
+            self.failures = max(self.failures, restarts.tries, restarts.tries_after_serving)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,61 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
 
-from speech_translator.engines.values import EngineInfo, TranslateCall
+import numpy as np
+
+from speech_translator.engines.values import (
+    DetectSpeechCall,
+    EngineInfo,
+    SpeechProbabilities,
+    TranslateCall,
+)
 from speech_translator.errors import InvalidText, ModelMissing
+
+
+def _fail(text: str) -> NoReturn:
+    raise RuntimeError(text)
+
+
+def _refuse(_text: str) -> NoReturn:
+    raise InvalidText("Not this one.", limit=3)
+
+
+def _print(text: str) -> None:
+    print(text)  # noqa: T201
+    os.write(1, text.encode())
+
+
+# What a mark in a text makes the engine do before it answers, if it still can.
+MARKS: Mapping[str, Callable[[str], object]] = {
+    "CRASH": lambda _text: os._exit(1),
+    "SEGFAULT": lambda _text: ctypes.string_at(0),
+    "HANG": lambda _text: time.sleep(3600),
+    "RAISE": _fail,
+    "REFUSE": _refuse,
+    "EXIT": lambda _text: sys.exit(0),
+    "SLOW": lambda _text: time.sleep(0.3),
+    "GROW": lambda _text: bytearray(8 * 2**30),
+    "PRINT": _print,
+}
+
+# What a mark makes of the answer.
+ANSWERS: Mapping[str, Callable[[str], Any]] = {
+    "SURROGATE": lambda _text: "\ud800",
+    "OBJECT": lambda _text: object(),
+    "VARIABLE": lambda text: os.environ.get(text.partition(" ")[2], "not set"),
+}
 
 
 class EchoTranslator:
     """Answers ``<target>:<text>``, but for texts that hold a mark.
 
-    ``CRASH`` ends the process, ``SEGFAULT`` by a signal, ``HANG`` never answers, ``RAISE`` fails,
-    ``REFUSE`` is the caller's fault, ``SLOW`` takes a while, ``GROW`` takes memory.
+    Options: ``seconds`` a batch takes, ``concurrency``, ``batch``, ``log``: a file that gets a
+    line for every batch.
     """
 
     def __init__(self, options: Mapping[str, object]) -> None:
@@ -39,26 +82,30 @@ class EchoTranslator:
                 file.write(f"{'|'.join(call.text for call in calls)}\n")
         if self.seconds:  # a sleep of nothing still costs some 70 µs
             time.sleep(self.seconds)
-        for call in calls:
-            self._obey(call.text)
-        return [f"{call.target}:{call.text}" for call in calls]
+        return [self._answer(call) for call in calls]
 
     @staticmethod
-    def _obey(text: str) -> None:
-        if "CRASH" in text:
-            os._exit(1)
-        if "SEGFAULT" in text:
-            ctypes.string_at(0)
-        if "HANG" in text:
-            time.sleep(3600)
-        if "RAISE" in text:
-            raise RuntimeError(text)
-        if "REFUSE" in text:
-            raise InvalidText("Not this one.", limit=3)
-        if "SLOW" in text:
-            time.sleep(0.3)
-        if "GROW" in text:
-            bytearray(8 * 2**30)
+    def _answer(call: TranslateCall) -> str:
+        if not call.text.isascii() or any(map(str.isupper, call.text)):
+            for mark, act in MARKS.items():
+                if mark in call.text:
+                    act(call.text)
+            for mark, make in ANSWERS.items():
+                if mark in call.text:
+                    return make(call.text)  # type: ignore[no-any-return]
+        return f"{call.target}:{call.text}"
+
+
+class EchoDetector:
+    """Answers with the audio that it was given, as probabilities."""
+
+    def describe(self) -> EngineInfo:
+        return EngineInfo("echo", "voice_activity", preferred_batch=8)
+
+    def detect_speech(self, calls: Sequence[DetectSpeechCall]) -> list[SpeechProbabilities]:
+        for call in calls:
+            np.add(call.audio, 0, out=call.audio)  # engines may work in place
+        return [SpeechProbabilities(call.audio, call.state or b"") for call in calls]
 
 
 def load(options: Mapping[str, object]) -> EchoTranslator:
@@ -70,3 +117,7 @@ def load(options: Mapping[str, object]) -> EchoTranslator:
     if options.get("dies"):
         os._exit(3)
     return EchoTranslator(options)
+
+
+def load_detector(_options: Mapping[str, object]) -> EchoDetector:
+    return EchoDetector()
