@@ -111,7 +111,7 @@ class EngineAccess:
         try:
             return await self.retry.call(attempt, deadline)
         except DeadlineExceeded:
-            if context.deadline.expired():
+            if share >= 1 or context.deadline.expired():
                 raise
             raise EngineTimeout("The engine did not answer in its share of the time.") from None
 
