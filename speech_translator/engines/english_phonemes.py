@@ -7,12 +7,13 @@ the same phonemes serve both engines, and neither needs anything under the GPL f
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cached_property
 from typing import Any, cast
 
 from speech_translator.engines.speech_text import cleaned
 
-_DIGIT = re.compile(r"(?<=\d)(?=\d)|(?<=\d)[.,:/-]+(?=\d)")
+_BETWEEN_DIGITS = re.compile(r"(?<=\d)(?=\d)|(?<=\d)[.,:/-]+(?=\d)")
 _MARKUP = re.compile(r"[\[\]]")
 
 
@@ -36,9 +37,10 @@ class EnglishPhonemes:
         rules = self._british if british else self._american
         try:
             return cast("str", rules(text))
-        except (IndexError, KeyError, ValueError):
-            # Numbers and dates of odd shapes fall through the rules; digit by digit all are read.
-            return cast("str", rules(_DIGIT.sub(" ", text)))
+        except (IndexError, ValueError):
+            # The rules take ① inside of a word for a digit, and are no match for some numbers.
+            plain = unicodedata.normalize("NFKC", text)
+            return cast("str", rules(_BETWEEN_DIGITS.sub(" ", plain)))
 
 
 def _rules(*, british: bool) -> Any:

