@@ -8,7 +8,7 @@ where speech is least likely. ``plan_clips`` joins these regions into clips for 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -66,10 +66,12 @@ class ClipConfig:
 
     Recognition costs about as much for a window of ``window`` seconds as for any shorter clip, so
     clips are filled up to ``target``; a pause longer than ``max_pause`` always ends one, since the
-    silence would be paid for and invites invented text.
+    silence would be paid for and invites invented text. Speech without a pause makes a clip of up
+    to ``longest``: more would hold the engine for too long.
     """
 
     target: float = 12.0
+    longest: float = 20.0
     max_pause: float = 2.0
 
 
@@ -105,8 +107,9 @@ def plan_clips(
         regions: how speech is found.
         clips: how long clips should be.
     """
-    speech = _speech(probabilities, duration, regions)
-    target = min(clips.target, regions.max_length) - 2 * regions.padding
+    longest = min(clips.longest, regions.max_length)
+    speech = _speech(probabilities, duration, replace(regions, max_length=longest))
+    target = min(clips.target, longest) - 2 * regions.padding
     planned: list[Region] = []
     for group in _split_at_long_pauses(speech, clips.max_pause):
         planned += _grouped(group, target)

@@ -124,6 +124,13 @@ def test_short_utterances_share_a_clip_and_a_long_silence_parts_them() -> None:
     assert len(plan_clips(apart, len(apart) * WINDOW_S)) == 2
 
 
+def test_speech_without_a_pause_makes_clips_that_do_not_hold_the_engine() -> None:
+    likely = windows((70, 0.95))
+    clips = plan_clips(likely, len(likely) * WINDOW_S)
+    assert all(clip.duration <= ClipConfig().longest for clip in clips)
+    assert sum(clip.duration for clip in clips) == pytest.approx(70, abs=0.1)
+
+
 @pytest.mark.parametrize(
     "wrong", [{"on": 0.3, "off": 0.5}, {"off": 0.0}, {"padding": -1.0}, {"max_length": 0.5}]
 )
