@@ -57,7 +57,9 @@ def package_checks() -> Iterator[Check]:
     try:
         declared = metadata.requires(DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
-        yield Check("packages", "warning", "the project is not installed", "pip install --no-deps -e .")
+        yield Check(
+            "packages", "warning", "the project is not installed", "pip install --no-deps -e ."
+        )
         return
     groups: dict[str, list[str]] = {"": [], **{extra: [] for extra in _EXTRAS}}
     for requirement in declared:

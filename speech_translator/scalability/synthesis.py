@@ -1,4 +1,4 @@
-"""Text to speech, sentence by sentence, over the chain of synthesis engines."""
+"""Text to speech over the chain of synthesis engines, in parts that are short work for any."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from speech_translator.engines.speech_text import pause_after, pieces
 from speech_translator.engines.values import Audio, EngineInfo, Samples, SynthesizeCall, Voice
 from speech_translator.errors import EngineUnavailable, UnsupportedVoice
 from speech_translator.languages import Language
@@ -14,10 +15,7 @@ from speech_translator.scalability.engine_access import EngineAccess
 from speech_translator.scalability.results import RequestContext, Speech
 from speech_translator.text.sentences import split
 
-PAUSE_S = 0.2
-"""Silence between two sentences, in seconds."""
-
-_SENTENCES_AT_ONCE = 4
+_PARTS_AT_ONCE = 4
 
 
 class Synthesis:
@@ -56,34 +54,37 @@ class Synthesis:
     ) -> Speech:
         """``text`` spoken; see ``AsyncTranslator.synthesize``."""
         engines = self._engines(language, voice, live=live)
-        sentences = [text[start:end] for start, end in split(text, language.key)]
+        parts = [
+            part for start, end in split(text, language.key) for part in pieces(text[start:end])
+        ]
 
         async def by(info: EngineInfo, share: float) -> Speech:
             spoken = voice or _default_voice(info, language)
-            pieces = await run_all(
+            audio = await run_all(
                 (
-                    self._sentence(info.name, sentence, language, spoken, speed, context, share)
-                    for sentence in sentences
+                    self._part(info.name, part, language, spoken, speed, context, share)
+                    for part in parts
                 ),
-                at_once=_SENTENCES_AT_ONCE,
+                at_once=_PARTS_AT_ONCE,
             )
-            rate = next((piece.sample_rate for piece in pieces if len(piece.samples)), 24_000)
-            return Speech(_joined(pieces, rate), rate, spoken or info.name, info.name, language)
+            rate = next((one.sample_rate for one in audio if len(one.samples)), 24_000)
+            samples = _joined(audio, [pause_after(part) / speed for part in parts], rate)
+            return Speech(samples, rate, spoken or info.name, info.name, language)
 
         speech, _ = await self._access.first_answer(engines, lambda info: [info.name], by)
         return speech
 
-    async def _sentence(
+    async def _part(
         self,
         engine: str,
-        sentence: str,
+        part: str,
         language: Language,
         voice: str | None,
         speed: float,
         context: RequestContext,
         share: float,
     ) -> Audio:
-        call = SynthesizeCall(sentence, language.key, voice, speed)
+        call = SynthesizeCall(part, language.key, voice, speed)
         result = await self._access.call(engine, call, context, share=share)
         assert isinstance(result, Audio)  # noqa: S101 - the contract of SynthesizeCall
         return result
@@ -121,12 +122,11 @@ def _default_voice(info: EngineInfo, language: Language) -> str | None:
     return next((voice.id for voice in regional or voices), None)
 
 
-def _joined(pieces: Sequence[Audio], rate: int) -> Samples:
-    """All pieces with a pause between them."""
-    pause = np.zeros(int(PAUSE_S * rate), np.float32)
-    parts: list[Samples] = []
-    for piece in pieces:
-        samples = np.asarray(piece.samples, np.float32)
+def _joined(audio: Sequence[Audio], pauses_s: Sequence[float], rate: int) -> Samples:
+    """All parts, each followed by its pause but for the last one."""
+    joined: list[Samples] = []
+    for one, pause_s in zip(audio, pauses_s, strict=True):
+        samples = np.asarray(one.samples, np.float32)
         if len(samples):
-            parts += [samples, pause]
-    return np.concatenate(parts[:-1]) if parts else np.zeros(0, np.float32)
+            joined += [samples, np.zeros(int(pause_s * rate), np.float32)]
+    return np.concatenate(joined[:-1]) if joined else np.zeros(0, np.float32)
