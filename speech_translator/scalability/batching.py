@@ -97,19 +97,21 @@ class BatchQueue:
         default_factory=lambda: {priority: OrderedDict() for priority in Priority}
     )
     _groups: dict[tuple[Priority, object], Line] = field(default_factory=dict)
+    _count: int = 0
 
     def __len__(self) -> int:
         """Jobs that wait."""
-        return sum(map(len, self._lines.values()))
+        return self._count
 
     def full(self) -> bool:
         """Whether the bound is reached."""
-        return len(self) >= self.config.limit
+        return self._count >= self.config.limit
 
     def push(self, job: Job) -> None:
         """Add a job at the end of its line."""
         job.group, job.size = job.call.group(), job.call.size()
         job.waiting = True
+        self._count += 1
         self._lines[job.priority][job] = None
         key = (job.priority, job.group)
         line = self._groups.get(key)
@@ -161,6 +163,7 @@ class BatchQueue:
 
     def _remove(self, job: Job) -> None:
         job.waiting = False
+        self._count -= 1
         del self._lines[job.priority][job]
         key = (job.priority, job.group)
         line = self._groups[key]

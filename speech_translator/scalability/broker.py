@@ -32,8 +32,6 @@ __all__ = ["Broker", "EngineStatus", "RestartConfig"]
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_TIMER_S = 3600.0
-
 
 def _ignore(_event: BrokerEvent) -> None:
     """The listener for those who do not listen."""
@@ -128,7 +126,7 @@ class Broker:
         except SpeechTranslatorError as refusal:
             self._tell(CallRejected(engine, refusal.code))
             raise
-        timer = loop.call_later(min(deadline.remaining(), _LONGEST_TIMER_S), _expire, job)
+        timer = loop.call_later(deadline.remaining(), _expire, job)
         self._open.add(answer)
         try:
             return await answer
@@ -177,10 +175,10 @@ class Broker:
 
 
 def _expire(job: Job) -> None:
-    """The deadline has passed; a timer may be early by a tick, and has a bound of its own."""
+    """The deadline has passed; a timer may be early by a tick."""
     if job.answer.done():
         return
-    left = min(job.deadline.remaining(), _LONGEST_TIMER_S)
+    left = job.deadline.remaining()
     if left > 0:
         asyncio.get_running_loop().call_later(left, _expire, job)
     else:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from speech_translator.engines.spec import EngineSpec
@@ -25,7 +24,8 @@ from speech_translator.errors import (
     SpeechTranslatorError,
 )
 from speech_translator.reliability.deadlines import Clock
-from speech_translator.scalability.batching import BatchingConfig, BatchQueue, Job
+from speech_translator.scalability.backlog import Backlog
+from speech_translator.scalability.batching import BatchingConfig, Job
 from speech_translator.scalability.engine_host import Exit, Host
 from speech_translator.scalability.events import (
     BatchDone,
@@ -39,7 +39,13 @@ from speech_translator.scalability.events import (
 from speech_translator.scalability.seats import Batch, EngineStatus, RestartConfig, Seat, State
 from speech_translator.scalability.suspects import Docket, End, guilty
 
+SHORT_BATCH_S = 0.05
+"""Batches below this are sent ahead, up to as many as run side by side. Otherwise a thread of the
+engine would idle for the round trip after each, which on a busy machine is a tenth of its time;
+the price is that urgent work waits for one more of them."""
+
 _MOST_RETRY_AFTER_S = 60.0
+_SMOOTHING = 0.1
 _ENDS: dict[str, End] = {"hung": "hung", "killed": "killed"}  # every other end is a crash
 
 
@@ -72,15 +78,14 @@ class Lane:
         self._clock = clock
         self._restarts = restarts
         self._info: EngineInfo | None = None
-        self._queue = BatchQueue(BatchingConfig.of(spec.task, 1, spec.queue_limit))
-        self._halves: deque[list[Job]] = deque()
-        self._suspects: deque[Job] = deque()
+        self._backlog = Backlog(BatchingConfig.of(spec.task, 1, spec.queue_limit))
         self._docket = Docket(clock)
         self._numbers = itertools.count(1)
         self._called = False
         self._closed = False
         self._answered = False
         self._seconds_per_call = 0.0
+        self._seconds_per_batch = SHORT_BATCH_S
         self._message = ""
 
     # What the broker asks
@@ -95,7 +100,7 @@ class Lane:
             state=self.state(),
             info=self._info,
             message=self._message,
-            queued=self.queued(),
+            queued=len(self._backlog),
             in_flight=sum(seat.calls() for seat in self.seats),
             restarts=sum(seat.restarts for seat in self.seats),
             pids=tuple(seat.host.pid for seat in self.seats if seat.host.pid is not None),
@@ -109,10 +114,6 @@ class Lane:
         if any(self._restarts.believes(seat.failures, served=served) for seat in self.seats):
             return "restarting" if served else "starting"
         return "missing" if all(seat.missing for seat in self.seats) else "failed"
-
-    def queued(self) -> int:
-        """Jobs that wait, suspects among them."""
-        return len(self._queue) + len(self._suspects) + sum(map(len, self._halves))
 
     def accept(self, job: Job) -> None:
         """Queue a job; it is begun at the end of this turn of the loop, with others that come.
@@ -130,23 +131,23 @@ class Lane:
         if self._full():
             raise Overloaded("Too much is waiting for this engine.", retry_after=self._until_room())
         if standing is None:
-            self._queue.push(job)
+            self._backlog.push(job)
         else:
             job.strikes = 1
-            self._suspects.append(job)
+            self._backlog.suspect(job)
         if not self._called:
             self._called = True
             asyncio.get_running_loop().call_soon(self._dispatch)
 
     def _full(self) -> bool:
         """Whether no more may wait; what has come in this turn of the loop is given out first."""
-        if self._called and self.queued() >= self.spec.queue_limit:
+        if self._called and len(self._backlog) >= self.spec.queue_limit:
             self._dispatch()
-        return self.queued() >= self.spec.queue_limit
+        return len(self._backlog) >= self.spec.queue_limit
 
     def forget(self, job: Job) -> None:
         """A job's caller has gone: it leaves the queue; what runs is thrown away when it ends."""
-        self._queue.forget(job)
+        self._backlog.forget(job)
 
     def refuse(self) -> None:
         """Take nothing new from now on."""
@@ -166,12 +167,12 @@ class Lane:
     def _dispatch(self) -> None:
         """Give work to every replica that is free, the least busy one first."""
         self._called = False
-        reserved = self._give_suspects() if self._suspects else None
-        while self._halves or self._queue:
+        reserved = self._give_suspects()
+        while self._backlog.has_batch():
             seat = self._freest(reserved)
             if seat is None:
                 return
-            jobs = self._next_half() or self._queue.take()
+            jobs = self._backlog.next_batch()
             if jobs:
                 self._begin(seat, jobs, alone=False)
 
@@ -186,26 +187,16 @@ class Lane:
 
     def _give_suspects(self) -> Seat | None:
         """Put suspects into replicas that are idle; one that is to become idle for the next."""
-        while self._suspects:
+        while self._backlog.has_suspect():
             seat = min(
                 (seat for seat in self.seats if seat.free() > 0),
                 key=lambda seat: len(seat.batches),
                 default=None,
             )
-            if not self._suspects[0].wanted():
-                self._suspects.popleft()
-            elif seat is None or seat.batches:
+            if seat is None or seat.batches:
                 return seat
-            else:
-                self._begin(seat, [self._suspects.popleft()], alone=True)
+            self._begin(seat, [self._backlog.next_suspect()], alone=True)
         return None
-
-    def _next_half(self) -> list[Job]:
-        while self._halves:
-            jobs = [job for job in self._halves.popleft() if job.wanted()]
-            if jobs:
-                return jobs
-        return []
 
     def _begin(self, seat: Seat, jobs: list[Job], *, alone: bool) -> None:
         number = next(self._numbers)
@@ -242,7 +233,7 @@ class Lane:
         seat.info, seat.missing, seat.since = info, False, self._clock()
         self._info = info
         limit = self.spec.queue_limit
-        self._queue.config = BatchingConfig.of(self.spec.task, info.preferred_batch, limit)
+        self._backlog.configure(BatchingConfig.of(self.spec.task, info.preferred_batch, limit))
         self._message = ""
         self._tell(EngineReady(self.spec.name, replica.index, seconds))
         self._change()
@@ -263,9 +254,15 @@ class Lane:
             if not job.answer.done():
                 job.answer.set_result(result)
         waited = max(done.begun - job.enqueued_at for job in done.jobs)
-        self._seconds_per_call += 0.1 * (seconds / len(done.jobs) - self._seconds_per_call)
+        self._learn(seat, len(done.jobs), seconds)
         self._tell(BatchDone(self.spec.name, len(done.jobs), waited, seconds))
         self._dispatch()
+
+    def _learn(self, seat: Seat, size: int, seconds: float) -> None:
+        """How long batches and calls take lately."""
+        self._seconds_per_call += _SMOOTHING * (seconds / size - self._seconds_per_call)
+        self._seconds_per_batch += _SMOOTHING * (seconds - self._seconds_per_batch)
+        seat.ahead = self._seconds_per_batch < SHORT_BATCH_S
 
     def on_failed(self, replica: Host, batch: int, error: SpeechTranslatorError) -> None:
         """A batch raised: the one that is to blame is found by halves."""
@@ -310,8 +307,7 @@ class Lane:
             self._absolve(jobs[0])
             _fail(jobs[0], error)
         else:
-            middle = len(jobs) // 2
-            self._halves += [jobs[:middle], jobs[middle:]]
+            self._backlog.halve(jobs)
 
     def _absolve(self, job: Job) -> None:
         if job.strikes:
@@ -323,7 +319,7 @@ class Lane:
             if not guilty(job, end, alone=batch.alone):
                 self._docket.suspect(job.call)
                 if job.wanted():
-                    self._suspects.append(job)
+                    self._backlog.suspect(job)
             elif not self._answered:
                 # An engine that has never answered anything is broken itself: no input is to
                 # blame, and another engine of the chain may answer.
@@ -337,10 +333,7 @@ class Lane:
 
     def _fail_waiting(self, error: Callable[[], SpeechTranslatorError]) -> None:
         """Nobody is left to answer: all that wait are told."""
-        waiting = [*self._queue.drain(), *self._suspects, *itertools.chain(*self._halves)]
-        self._suspects.clear()
-        self._halves.clear()
-        for job in waiting:
+        for job in self._backlog.drain():
             _fail(job, error())
 
     def _unavailable(self) -> EngineUnavailable:
@@ -352,7 +345,7 @@ class Lane:
     def _until_room(self) -> float:
         """Seconds until about half of the queue is done, from how long calls took lately."""
         places = sum(seat.info.concurrency for seat in self.seats if seat.info) or 1
-        wait = self.queued() / 2 * self._seconds_per_call / places
+        wait = len(self._backlog) / 2 * self._seconds_per_call / places
         return round(min(max(1.0, wait), _MOST_RETRY_AFTER_S), 1)
 
 

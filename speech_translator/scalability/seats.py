@@ -48,7 +48,8 @@ class Batch:
 class Seat:
     """One replica. ``info`` is None while it cannot be called.
 
-    ``alone`` says that it holds a suspect and nothing else may join. ``failures`` counts ends in a
+    ``alone`` says that it holds a suspect and nothing else may join, ``ahead`` that it may hold as
+    many batches again as it runs side by side. ``failures`` counts ends in a
     row without an answer in between that nobody's input was convicted for. ``since`` and
     ``restart_at`` are times of the lane's clock.
     """
@@ -57,6 +58,7 @@ class Seat:
     info: EngineInfo | None = None
     batches: dict[int, Batch] = field(default_factory=dict)
     alone: bool = False
+    ahead: bool = False
     starts: int = 0
     failures: int = 0
     missing: bool = False
@@ -72,7 +74,8 @@ class Seat:
         """Batches that it can take now."""
         if self.info is None or self.alone:
             return 0
-        return max(1, self.info.concurrency) - len(self.batches)
+        side_by_side = max(1, self.info.concurrency)
+        return (2 * side_by_side if self.ahead else side_by_side) - len(self.batches)
 
     def calls(self) -> int:
         """Calls that it works on."""

@@ -98,9 +98,11 @@ async def test_late_and_cancelled_work_never_reaches_the_engine(
         cancelled = asyncio.ensure_future(harness.ask("cancelled"))
         last = asyncio.ensure_future(harness.ask("last"))
         await asyncio.sleep(0.02)
+        assert harness.status().queued == 3
         cancelled.cancel()
         with pytest.raises(DeadlineExceeded):
             await late
+        assert harness.status().queued == 1
         assert await asyncio.gather(first, last) == ["pt:first", "pt:last"]
         assert log.read_text().split() == ["first", "last"]
 
@@ -109,6 +111,7 @@ async def test_what_is_too_late_already_is_refused_at_the_door(inline: bool) -> 
     async with running(inline=inline) as harness:
         with pytest.raises(DeadlineExceeded):
             await harness.ask("late", seconds=0)
+        assert harness.events[-1] == CallRejected("echo", "deadline_exceeded")
         assert await harness.ask("endless", seconds=float("inf")) == "pt:endless"
 
 

@@ -223,6 +223,7 @@ def test_it_dies_with_the_broker_even_while_it_is_busy() -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", _PARENT.format(root=str(ROOT))], stdout=subprocess.PIPE
     )
+    engine = None
     try:
         assert parent.stdout is not None
         engine = psutil.Process(int(parent.stdout.readline()))
@@ -235,3 +236,6 @@ def test_it_dies_with_the_broker_even_while_it_is_busy() -> None:
     finally:
         parent.kill()
         parent.communicate()
+        if engine is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                engine.kill()

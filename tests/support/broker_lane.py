@@ -28,6 +28,7 @@ class ScriptedHost:
         self.unsendable: dict[str, Exception] = {}
         self.killable = True
         self.killed = False
+        self.seconds = 0.1
 
     async def run(self) -> None:
         """Nothing: the test plays the process."""
@@ -56,7 +57,7 @@ class ScriptedHost:
         """The batch of exactly these texts is done; with no texts, the only one."""
         batch = self._batch(texts)
         done: Sequence[Result] = [f"pt:{text}" for text in self.sent.pop(batch)]
-        self.lane.on_done(self, batch, done, 0.01)
+        self.lane.on_done(self, batch, done, self.seconds)
 
     def answer_all(self) -> None:
         """Answer whatever it has and whatever comes after."""

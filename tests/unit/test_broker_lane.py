@@ -22,7 +22,7 @@ from speech_translator.scalability.events import (
     EngineRestarting,
     Quarantined,
 )
-from speech_translator.scalability.lane import batch_timeout
+from speech_translator.scalability.lane import SHORT_BATCH_S, batch_timeout
 from speech_translator.scalability.suspects import KILLS_ALONE
 from tests.support.broker_lane import World, outcome
 
@@ -46,6 +46,22 @@ async def test_a_replica_gets_no_more_batches_than_it_runs_side_by_side() -> Non
     assert world.host.holds() == [["a"], ["b"]]
     world.host.answer("b")
     assert world.host.holds() == [["a"], ["c"]]
+
+
+async def test_short_batches_are_sent_ahead_and_long_ones_are_not() -> None:
+    world = World()
+    world.host.ready(concurrency=2)
+    world.host.seconds = SHORT_BATCH_S / 10
+    await world.asked("a", "b", "c", "d", "e", "f")
+    assert world.host.holds() == [["a"], ["b"]]  # nothing is known yet
+    world.host.answer("a")
+    assert world.host.holds() == [["b"], ["c"], ["d"], ["e"]]
+    world.host.seconds = 1.0
+    world.host.answer("b")
+    assert world.host.holds() == [["c"], ["d"], ["e"]]
+    world.host.answer("c")
+    world.host.answer("d")
+    assert world.host.holds() == [["e"], ["f"]]
 
 
 async def test_work_goes_to_the_least_busy_replica() -> None:
@@ -76,7 +92,7 @@ async def test_the_longest_wait_of_a_batch_is_told() -> None:
     world.now += 1
     world.host.ready(batch=2)
     world.host.answer()
-    assert world.told(BatchDone) == [BatchDone("echo", 2, 4.0, 0.01)]
+    assert world.told(BatchDone) == [BatchDone("echo", 2, 4.0, 0.1)]
 
 
 async def test_an_engine_that_claims_no_concurrency_runs_one_at_a_time() -> None:
@@ -109,7 +125,7 @@ async def test_who_leaves_makes_room() -> None:
     world = World(queue_limit=1)
     (answer,) = await world.asked("a")
     answer.cancel()
-    world.lane.forget(next(iter(world.lane._queue._lines[Priority.INTERACTIVE])))
+    world.lane.forget(next(iter(world.lane._backlog._queue._lines[Priority.INTERACTIVE])))
     world.ask("b")
     assert world.lane.status().queued == 1
 
@@ -236,8 +252,9 @@ async def test_two_idle_replicas_share_the_suspects() -> None:
     world = await served(replicas=2, batch=2)
     first, second = world.hosts
     await world.asked("a", "b")
-    holder = first if first.sent else second
+    holder, idle = (first, second) if first.sent else (second, first)
     holder.end()
+    assert idle.holds() == [["a"]]  # at once
     holder.again(batch=2)
     assert sorted(first.holds() + second.holds()) == [["a"], ["b"]]
 
@@ -258,6 +275,19 @@ async def test_a_suspect_whose_caller_left_is_remembered() -> None:
     assert [outcome(answer) for answer in again] == [PoisonousInput, "pt:good"]
     await world.asked("good", "other")
     assert world.host.holds() == [["good"], ["other"]]  # no suspect any more
+
+
+async def test_a_suspect_that_nobody_waits_for_any_more_is_not_run() -> None:
+    world = await served(batch=3)
+    answers = await world.asked("a", "b", "c")
+    world.host.end()
+    answers[0].cancel()
+    world.host.again(batch=3)
+    assert world.host.holds() == [["b"]]
+    world.now += 100  # past every deadline
+    world.host.answer("b")
+    assert world.host.holds() == []
+    assert world.lane.status().queued == 0
 
 
 async def test_a_suspect_is_judged_although_its_caller_has_gone() -> None:
@@ -323,6 +353,16 @@ async def test_a_batch_that_takes_too_long_ends_its_process() -> None:
     await world.asked("slow")
     await world.turn()
     assert world.host.killed
+
+
+async def test_a_batch_that_is_answered_needs_no_watch() -> None:
+    world = World()
+    world.host.ready()
+    await world.asked("a")
+    (batch,) = world.lane.seats[0].batches.values()
+    assert not batch.timer.cancelled()
+    world.host.answer()
+    assert batch.timer.cancelled()
 
 
 async def test_where_nothing_can_be_killed_the_caller_is_told() -> None:

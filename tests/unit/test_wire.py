@@ -1,5 +1,6 @@
 import contextlib
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -201,6 +202,18 @@ def test_a_cut_frame_is_waited_for() -> None:
 def test_a_frame_that_cannot_be_is_refused_at_its_head(head: tuple[int, int]) -> None:
     with pytest.raises(wire.BrokenPeer):
         Reading().feed(wire._HEAD.pack(*head))
+
+
+@pytest.mark.parametrize(
+    ("start", "size"), [(0, 48), (8, 40), (4, 4), (0, 3), (2**32 - 8, 8)], ids=str
+)
+def test_an_array_outside_of_its_frame_is_refused(start: int, size: int) -> None:
+    place = msgspec.msgpack.Ext(1, wire._PLACE.pack(start, size))
+    call = {"type": "detect_speech", "audio": place}
+    value = msgspec.msgpack.encode({"type": "run", "batch": 1, "calls": [call]})
+    body = value + bytes(-len(value) % 8) + bytes(40)
+    with pytest.raises(wire.BrokenPeer):
+        Reading().feed(wire._HEAD.pack(len(body), len(value)) + body)
 
 
 def test_a_frame_over_the_limit_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
