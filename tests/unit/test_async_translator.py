@@ -28,7 +28,7 @@ from tests.support.scripted_broker import (
 )
 
 EN, PT, FR, DE = (Language.parse(code) for code in ("en", "pt", "fr", "de"))
-CONTEXT = RequestContext(Deadline.after(60))
+CONTEXT = RequestContext(Deadline(60.0, lambda: 0.0))
 
 
 def door(*engines: ScriptedEngine) -> tuple[AsyncTranslator, ScriptedBroker]:

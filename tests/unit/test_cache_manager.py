@@ -8,7 +8,7 @@ from speech_translator.errors import DeadlineExceeded
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.cache_manager import MemoryCache, SingleFlight, cache_key
 
-LATER = Deadline.after(60)
+LATER = Deadline(60.0, lambda: 0.0)
 
 
 @given(st.lists(st.text(), max_size=4), st.lists(st.text(), max_size=4))
