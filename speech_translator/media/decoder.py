@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import tempfile
 import time
@@ -204,6 +205,9 @@ class DecoderPool:
         except TimeoutError:
             raise DeadlineExceeded("No decoder was ready before the deadline.") from None
         try:
+            # The descriptor's position is shared with whoever read from it: the sniffer, and a
+            # decoder that was lost on the way.
+            os.lseek(job.file.fileno(), 0, os.SEEK_SET)
             decoder.assign(job.message(), [job.file.fileno(), spool.fileno()])
             return await self._answer(decoder, job)
         except ProcessLostError:
@@ -274,13 +278,15 @@ class DecoderPool:
         if self._streams >= self.config.max_streams:
             raise Overloaded("Too many live streams are being decoded.", retry_after=30.0)
         bounds = limits or StreamLimits()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._streams += 1
         try:
             decoder = await self._supply.take()
         except BaseException:
             self._streams -= 1
+            ours.close()
+            theirs.close()
             raise
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         with theirs:
             try:
                 decoder.assign(stream_job(audio_format, bounds), [theirs.fileno()])

@@ -196,7 +196,11 @@ class ProcessHost:
         self.pid = self._process.pid
         connection = _Connection(self._heard)
         loop = asyncio.get_running_loop()
-        await loop.create_unix_connection(lambda: connection, sock=ours)
+        try:
+            await loop.create_unix_connection(lambda: connection, sock=ours)
+        except BaseException:
+            ours.close()
+            raise
         connection.write(wire.Start(self.spec))
         self.listener.on_starting(self)
         return connection

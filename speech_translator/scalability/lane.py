@@ -45,6 +45,9 @@ engine would idle for the round trip after each, which on a busy machine is a te
 the price is that urgent work waits for one more of them."""
 
 _MOST_RETRY_AFTER_S = 60.0
+_MOST_CONVICTIONS = 8
+"""Inputs that are convicted one after the other without any answer in between. When yet another
+one ends the process, it is the engine that is broken."""
 _SMOOTHING = 0.1
 _ENDS: dict[str, End] = {"hung": "hung", "killed": "killed"}  # every other end is a crash
 
@@ -84,6 +87,7 @@ class Lane:
         self._called = False
         self._closed = False
         self._answered = False
+        self._convictions = 0  # since the last answer
         self._seconds_per_call = 0.0
         self._seconds_per_batch = SHORT_BATCH_S
         self._message = ""
@@ -248,7 +252,7 @@ class Lane:
             self._failed(done.jobs, EngineFailed("The engine did not answer every call."))
             self._dispatch()
             return
-        self._answered, seat.failures = True, 0
+        self._answered, self._convictions, seat.failures = True, 0, 0
         for job, result in zip(done.jobs, results, strict=True):
             self._absolve(job)
             if not job.answer.done():
@@ -269,7 +273,7 @@ class Lane:
         seat = self.seats[replica.index]
         failed = seat.end(batch)
         if failed is not None:
-            self._answered, seat.failures = True, 0
+            self._answered, self._convictions, seat.failures = True, 0, 0
             self._failed(failed.jobs, error)
             self._dispatch()
 
@@ -320,11 +324,12 @@ class Lane:
                 self._docket.suspect(job.call)
                 if job.wanted():
                     self._backlog.suspect(job)
-            elif not self._answered:
-                # An engine that has never answered anything is broken itself: no input is to
-                # blame, and another engine of the chain may answer.
+            elif not self._answered or self._convictions >= _MOST_CONVICTIONS:
+                # An engine that answers nothing is broken itself: no input is to blame, and
+                # another engine of the chain may answer.
                 _fail(job, EngineFailed("The engine ends on every call."))
             else:
+                self._convictions += 1
                 seat.failures = 1  # it was the input: the engine is as good as before
                 hangs = end == "hung"
                 digest = self._docket.convict(job.call, "hangs" if hangs else "crashes")

@@ -126,7 +126,9 @@ class Recognition:
         infos = self.infos()
         if not infos:
             raise EngineUnavailable("Speech recognition is still loading.", retry_after=2.0)
-        fitting = [info for info in infos if language is None or language.key in info.languages]
+        # Speech has no script: zh-Hant is recognised where zh is.
+        spoken = language.key.partition("-")[0] if language else None
+        fitting = [info for info in infos if spoken is None or spoken in info.languages]
         if not fitting and language is not None:
             known = sorted({key for info in infos for key in info.languages})
             raise UnsupportedPair(

@@ -92,9 +92,9 @@ async def test_late_and_cancelled_work_never_reaches_the_engine(
     inline: bool, tmp_path: Path
 ) -> None:
     log = tmp_path / "log"
-    async with running(inline=inline, seconds=0.3, log=str(log)) as harness:
+    async with running(inline=inline, seconds=0.6, log=str(log)) as harness:
         first = asyncio.ensure_future(harness.ask("first"))
-        late = asyncio.ensure_future(harness.ask("late", seconds=0.05))
+        late = asyncio.ensure_future(harness.ask("late", seconds=0.3))
         cancelled = asyncio.ensure_future(harness.ask("cancelled"))
         last = asyncio.ensure_future(harness.ask("last"))
         await asyncio.sleep(0.02)

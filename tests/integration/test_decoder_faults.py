@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from speech_translator.errors import DamagedAudio, DeadlineExceeded, Overloaded, ShuttingDown
-from speech_translator.media import DecoderConfig, DecoderPool
+from speech_translator.media import DecoderConfig, DecoderPool, encode
 from tests.support.media_samples import open_descriptors, wav
 
 SECONDS = 600
@@ -75,6 +75,19 @@ async def eventually(condition) -> None:
             return
         await asyncio.sleep(0.01)
     raise TimeoutError
+
+
+async def test_a_second_attempt_reads_a_stream_from_its_start(tmp_path):
+    """The file's position is shared with the decoder that was lost in the middle of it."""
+    samples = np.sin(np.arange(SECONDS * 2_000) / 9).astype(np.float32) / 2
+    path = tmp_path / "long.flac"
+    path.write_bytes(encode(samples, 8_000, audio_format="flac"))
+    async with running(processes=1) as pool:
+        job = asyncio.create_task(pool.decode(path, max_seconds=SECONDS, deadline=60))
+        send(pool, await busy_pid(pool), signal.SIGKILL)
+        audio = await job
+    assert audio.duration == pytest.approx(SECONDS / 4, abs=0.1)
+    assert not audio.truncated
 
 
 async def test_a_decoder_killed_once_costs_nobody_anything(long_file):

@@ -164,3 +164,9 @@ def test_what_the_engine_says_of_itself() -> None:
 def test_another_pair_is_refused() -> None:
     with pytest.raises(UnsupportedPair):
         Bergamot({("en", "pt"): Fake()}, 1).translate([TranslateCall("Hi", "en", "fr")])
+
+
+def test_a_run_of_parentheses_takes_no_time() -> None:
+    """With a pattern that backtracks this would not end."""
+    for count in (16, 24, 200):
+        assert said("please click " + "(" * count + " now please")

@@ -344,7 +344,22 @@ async def test_a_conviction_does_not_make_the_engine_look_bad() -> None:
         world.host.again()
         assert outcome(answers[0]) is PoisonousInput
         assert pause == 1.0
+        await world.asked(f"good {number}")
+        world.host.answer()
     assert world.lane.status().state == "ready"
+
+
+async def test_an_engine_that_ends_on_everything_stops_blaming_its_inputs() -> None:
+    world = await served()
+    outcomes = []
+    for number in range(10):
+        answers = await world.asked(f"innocent {number}")
+        world.host.end()
+        world.host.again()
+        world.host.end()
+        world.host.again()
+        outcomes.append(outcome(answers[0]))
+    assert outcomes == [PoisonousInput] * 8 + [EngineFailed] * 2
 
 
 async def test_a_batch_that_takes_too_long_ends_its_process() -> None:
