@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import sys
 from collections.abc import Iterable
 from socket import (
@@ -35,6 +36,7 @@ MAX_SOCKET_MESSAGE_BYTES = 1024 * 1024
 _KEEP_ALIVE_S = 30
 _BACKLOG = 2048
 _BANNER_POLL_S = 0.1
+_GC_YOUNG_OBJECTS = 20_000
 
 
 def serve(settings: Settings, app: FastAPI | None = None) -> None:
@@ -51,6 +53,10 @@ def serve(settings: Settings, app: FastAPI | None = None) -> None:
     """
     start_logging(settings)
     app = app or create_app(settings)
+    # What was imported stays: it need not be looked through again and again. A request makes many
+    # small objects and few cycles, so the youngest generation may grow further than by default.
+    gc.freeze()
+    gc.set_threshold(_GC_YOUNG_OBJECTS, 20, 20)
     with contextlib.suppress(KeyboardInterrupt), listen(settings.host, settings.port) as socket:
         AnnouncingServer(server_config(app, settings), app).run([socket])
 

@@ -101,65 +101,55 @@ class MemoryCache(Generic[T]):
         self.statistics.entries = len(self._entries)
 
 
-@dataclass(slots=True)
-class _Flight(Generic[T]):
-    task: asyncio.Task[T]
-    waiters: int = 0
+class _LeaderLeft(Exception):  # an event between callers, not an error
+    """The caller that did the work is gone, and with it the work."""
 
 
 class SingleFlight(Generic[T]):
     """Equal work under way is done once, and every caller gets the answer.
 
-    A caller that is cancelled leaves the others unharmed, whoever came first; the work itself is
-    cancelled only when nobody waits for it any more. A caller whose deadline is later than that
-    of the one who began is not failed by the earlier deadline: it begins anew.
+    The first caller does the work in its own task, which costs nothing when nobody joins. When it
+    is cancelled, or its deadline passes, one of the others begins anew: nobody is harmed by
+    another caller's end.
     """
 
     def __init__(self) -> None:
-        self._flights: dict[bytes, _Flight[T]] = {}
+        self._flights: dict[bytes, asyncio.Future[T]] = {}
         self.joined = 0
 
     async def run(self, key: bytes, work: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
-        """The result of ``work``, or of equal work that is already under way."""
-        while True:
-            flight = self._flights.get(key)
-            joined = flight is not None
-            if flight is None:
-                flight = self._begin(key, work)
-            else:
-                self.joined += 1
+        """The result of ``work``, or of equal work that is already under way.
+
+        Raises:
+            DeadlineExceeded: this caller's own deadline passed.
+        """
+        while (flight := self._flights.get(key)) is not None:
+            self.joined += 1
             try:
-                return await self._wait(key, flight, deadline)
-            except DeadlineExceeded:
-                if not joined or deadline.expired():
-                    raise
+                async with asyncio.timeout(deadline.remaining()):
+                    return await asyncio.shield(flight)
+            except _LeaderLeft:
+                continue
+            except TimeoutError:
+                raise DeadlineExceeded(
+                    "The request's deadline passed before the answer was there."
+                ) from None
+        return await self._lead(key, work)
 
-    def _begin(self, key: bytes, work: Callable[[], Awaitable[T]]) -> _Flight[T]:
-        async def fly() -> T:
-            return await work()
-
-        flight = _Flight(asyncio.ensure_future(fly()))
+    async def _lead(self, key: bytes, work: Callable[[], Awaitable[T]]) -> T:
+        flight: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._flights[key] = flight
-
-        def land(_: asyncio.Task[T]) -> None:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
-            if not flight.task.cancelled():
-                flight.task.exception()  # fetched, so that asyncio does not report it as lost
-
-        flight.task.add_done_callback(land)
-        return flight
-
-    async def _wait(self, key: bytes, flight: _Flight[T], deadline: Deadline) -> T:
-        flight.waiters += 1
         try:
-            done, _ = await asyncio.wait({flight.task}, timeout=deadline.remaining())
+            result = await work()
+        except (asyncio.CancelledError, DeadlineExceeded):
+            flight.set_exception(_LeaderLeft())
+            raise
+        except BaseException as error:
+            flight.set_exception(error)
+            raise
+        else:
+            flight.set_result(result)
+            return result
         finally:
-            flight.waiters -= 1
-            if not flight.waiters and not flight.task.done():
-                if self._flights.get(key) is flight:
-                    del self._flights[key]  # nobody may join what is about to be cancelled
-                flight.task.cancel()
-        if not done:
-            raise DeadlineExceeded("The request's deadline passed before the answer was there.")
-        return flight.task.result()
+            del self._flights[key]
+            flight.exception()  # fetched, so that asyncio does not report one that nobody joined

@@ -85,12 +85,24 @@ async def test_equal_work_is_done_once() -> None:
 async def test_a_cancelled_leader_does_not_cancel_its_followers() -> None:
     flights: SingleFlight[str] = SingleFlight()
     work = Work()
-    leader, follower = (asyncio.ensure_future(flights.run(b"k", work, LATER)) for _ in range(2))
+    leader, *followers = (asyncio.ensure_future(flights.run(b"k", work, LATER)) for _ in range(4))
     await settle()
     leader.cancel()
     await settle()
     work.gate.set()
-    assert await follower == "done"
+    assert await asyncio.gather(*followers) == ["done"] * 3
+    assert (work.begun, work.cancelled) == (2, 1)  # one of them began anew, for all
+
+
+async def test_a_cancelled_follower_harms_nobody() -> None:
+    flights: SingleFlight[str] = SingleFlight()
+    work = Work()
+    leader, follower = (asyncio.ensure_future(flights.run(b"k", work, LATER)) for _ in range(2))
+    await settle()
+    follower.cancel()
+    await settle()
+    work.gate.set()
+    assert await leader == "done"
     assert (work.begun, work.cancelled) == (1, 0)
 
 
