@@ -1,7 +1,7 @@
 """Every setting, read from the environment once.
 
 A field's name in upper case is its environment variable (``PORT=9000``). The text under a field
-is its documentation; ``docs/SETTINGS.md`` is generated from it.
+is its documentation; ``docs/REFERENCE.md`` is generated from it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Settings(BaseSettings):
     )
 
     environment: Literal["development", "production"] = "development"
-    """What the service runs as. Production refuses to start without its secrets."""
+    """What the service runs as. In production, health answers without detail and logs are JSON."""
 
     host: str = "127.0.0.1"
     """Address that the server listens on."""

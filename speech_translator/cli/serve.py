@@ -18,7 +18,7 @@ def serve(
 ) -> None:
     """Serve the REST and WebSocket API and the page, until interrupted.
 
-    Every other setting is an environment variable; docs/SETTINGS.md lists them.
+    Every other setting is an environment variable; docs/REFERENCE.md lists them.
     """
     surroundings = surroundings_of(context)
     surroundings.serve(surroundings.settings(host=host, port=port))

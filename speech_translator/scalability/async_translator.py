@@ -11,7 +11,12 @@ from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.cache_manager import CacheStatistics, MemoryCache
 from speech_translator.scalability.engine_access import CallBroker, EngineAccess
-from speech_translator.scalability.recognition import Progress, Recognised, Recognition
+from speech_translator.scalability.recognition import (
+    Progress,
+    Recognised,
+    Recognition,
+    spoken_key,
+)
 from speech_translator.scalability.results import (
     RequestContext,
     Speech,
@@ -235,7 +240,8 @@ class AsyncTranslator:
 
     def _to_english(self, spoken: Language) -> bool:
         return any(
-            info.to_english and spoken.key in info.languages for info in self._recognition.infos()
+            info.to_english and spoken_key(spoken) in info.languages
+            for info in self._recognition.infos()
         )
 
     def _needs_english(self, spoken: Language, target: Language) -> bool:

@@ -124,10 +124,13 @@ class Recognition:
 
     def _engines(self, language: Language | None) -> list[EngineInfo]:
         infos = self.infos()
-        if not infos:
+        if not infos and self._access.starting(self._chain):
             raise EngineUnavailable("Speech recognition is still loading.", retry_after=2.0)
-        # Speech has no script: zh-Hant is recognised where zh is.
-        spoken = language.key.partition("-")[0] if language else None
+        if not infos:
+            raise EngineUnavailable(
+                "Speech recognition is not there; `speech-translator doctor` says what is missing."
+            )
+        spoken = spoken_key(language) if language else None
         fitting = [info for info in infos if spoken is None or spoken in info.languages]
         if not fitting and language is not None:
             known = sorted({key for info in infos for key in info.languages})
@@ -234,6 +237,11 @@ class _Recording:
             if readings is not None:
                 english += _aligned(spoken, readings[index].segments)
         return segments, english
+
+
+def spoken_key(language: Language) -> str:
+    """What recognition calls a language: speech has no script, zh-Hant is heard where zh is."""
+    return language.key.partition("-")[0]
 
 
 def _spoken(transcripts: Sequence[Transcript], given: str | None) -> tuple[Language | None, float]:

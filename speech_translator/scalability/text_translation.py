@@ -204,8 +204,9 @@ class TextTranslation:
         kept = self._cache.get(key)
         if kept is not None:
             return kept, True
+        urgency = bytes([context.priority])  # nobody waits at a less urgent caller's place
         answer = await self._flights.run(
-            key, lambda: self._by_routes(sentence, routes, context), context.deadline
+            key + urgency, lambda: self._by_routes(sentence, routes, context), context.deadline
         )
         if not answer.degraded:
             self._cache.put(key, answer, 2 * len(sentence) + 2 * len(answer.text))

@@ -15,7 +15,10 @@ import numpy as np
 
 from speech_translator.engines.values import Samples, SpeechProbabilities, Voice
 from speech_translator.errors import (
+    EngineFailed,
+    EngineTimeout,
     EngineUnavailable,
+    PoisonousInput,
     SpeechTranslatorError,
     UnsupportedPair,
     UnsupportedVoice,
@@ -29,6 +32,10 @@ from speech_translator.scalability.results import (
 )
 
 ENGLISH = Language("en")
+
+
+# What may go wrong with the reading in English alone.
+_NO_ENGLISH = (UnsupportedPair, EngineUnavailable, EngineFailed, EngineTimeout, PoisonousInput)
 
 
 class Translating(Protocol):
@@ -188,8 +195,8 @@ class Interpreter:
                 return await self._translator.transcribe(
                     samples, language=language, target=ENGLISH, context=context
                 )
-            except UnsupportedPair:
-                pass  # no way into English: the targets that need it fail one by one below
+            except _NO_ENGLISH:
+                pass  # the transcript is not lost with it: targets that need it fail one by one
         return await self._translator.transcribe(
             samples, language=language, target=None, context=context
         )
