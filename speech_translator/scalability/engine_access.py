@@ -7,7 +7,7 @@ broker's admission and batching, and an attempt timeout that leaves a later engi
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
 from speech_translator.engines.values import Call, EngineInfo, Priority, Result
@@ -90,36 +90,26 @@ class EngineAccess:
             if name in status
         )
 
-    async def call(
-        self, engine: str, call: Call, context: RequestContext, *, share: float = 1.0
-    ) -> Result:
-        """One guarded attempt within a ``share`` of what remains of the deadline.
-
-        Raises:
-            EngineTimeout: the attempt's share of the deadline passed.
-            SpeechTranslatorError: what the broker raises.
-        """
-        deadline = context.deadline
-        if share < 1:
-            deadline = Deadline.after(deadline.remaining() * share, clock=deadline.clock)
+    async def call(self, engine: str, call: Call, context: RequestContext) -> Result:
+        """One guarded call. Raises what the broker raises."""
 
         async def attempt() -> Result:
             return await self.broker.submit(
-                engine, call, priority=context.priority, deadline=deadline, owner=context.owner
+                engine,
+                call,
+                priority=context.priority,
+                deadline=context.deadline,
+                owner=context.owner,
             )
 
-        try:
-            return await self.retry.call(attempt, deadline)
-        except DeadlineExceeded:
-            if share >= 1 or context.deadline.expired():
-                raise
-            raise EngineTimeout("The engine did not answer in its share of the time.") from None
+        return await self.retry.call(attempt, context.deadline)
 
     async def first_answer(
         self,
         options: Sequence[Option],
         engines_of: Callable[[Option], Sequence[str]],
-        work: Callable[[Option, float], Awaitable[T]],
+        context: RequestContext,
+        work: Callable[[Option, RequestContext], Awaitable[T]],
     ) -> tuple[T, int]:
         """Try options in order; the first answer and the index of the option that gave it.
 
@@ -129,7 +119,9 @@ class EngineAccess:
         Args:
             options: routes or engines, the preferred one first; at least one.
             engines_of: the engines that an option needs.
-            work: does the job by one option, within the share of the time that it is told.
+            context: the request's; an attempt that is not the last gets a share of its time for
+                all its calls together.
+            work: does the job by one option, within the context that it is given.
 
         Raises:
             Unavailable: every option failed; the first option's error.
@@ -138,10 +130,17 @@ class EngineAccess:
         for index, option in enumerate(options):
             if any(self.breakers(engine).is_open() for engine in engines_of(option)):
                 continue
+            attempt = context if option is options[-1] else _shortened(context)
             try:
-                return await work(option, 1.0 if option is options[-1] else ATTEMPT_SHARE), index
-            except (DeadlineExceeded, ShuttingDown):
+                return await work(option, attempt), index
+            except ShuttingDown:
                 raise
+            except DeadlineExceeded:
+                if attempt is context or context.deadline.expired():
+                    raise
+                failure = failure or EngineTimeout(
+                    "The engine did not answer in its share of the time."
+                )
             except Unavailable as error:
                 failure = failure or error
         if failure is None:
@@ -150,3 +149,10 @@ class EngineAccess:
                 retry_after=5.0,
             )
         raise failure
+
+
+def _shortened(context: RequestContext) -> RequestContext:
+    """The same request with a share of its time, so that a later engine still has some."""
+    deadline = context.deadline
+    share = Deadline.after(deadline.remaining() * ATTEMPT_SHARE, clock=deadline.clock)
+    return replace(context, deadline=share)

@@ -115,11 +115,13 @@ class Recognition:
             prompt=prompt,
         )
 
-        async def by(info: EngineInfo, share: float) -> Recognised:
-            work = _Recording(self._access, info.name, samples, clips, context, share, progress)
+        async def by(info: EngineInfo, attempt: RequestContext) -> Recognised:
+            work = _Recording(self._access, info.name, samples, clips, attempt, progress)
             return await work.run(template, duration, english)
 
-        recognised, _ = await self._access.first_answer(engines, lambda info: [info.name], by)
+        recognised, _ = await self._access.first_answer(
+            engines, lambda info: [info.name], context, by
+        )
         return recognised
 
     def _engines(self, language: Language | None) -> list[EngineInfo]:
@@ -166,7 +168,6 @@ class _Recording:
     samples: Samples
     clips: Sequence[Region]
     context: RequestContext
-    share: float
     progress: Progress | None
     done_s: float = 0.0
 
@@ -216,7 +217,7 @@ class _Recording:
             piece = self.samples[int(clip.start * SAMPLE_RATE) : int(clip.end * SAMPLE_RATE)]
             audio = np.ascontiguousarray(piece, dtype=np.float32)
             call = msgspec.structs.replace(template, audio=audio)
-            result = await self.access.call(self.engine, call, self.context, share=self.share)
+            result = await self.access.call(self.engine, call, self.context)
             assert isinstance(result, Transcript)  # noqa: S101 - the contract of TranscribeCall
             if self.progress:
                 self.done_s = max(self.done_s, clip.end)

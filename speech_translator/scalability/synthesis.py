@@ -58,20 +58,17 @@ class Synthesis:
             part for start, end in split(text, language.key) for part in pieces(text[start:end])
         ]
 
-        async def by(info: EngineInfo, share: float) -> Speech:
+        async def by(info: EngineInfo, attempt: RequestContext) -> Speech:
             spoken = voice or _default_voice(info, language)
             audio = await run_all(
-                (
-                    self._part(info.name, part, language, spoken, speed, context, share)
-                    for part in parts
-                ),
+                (self._part(info.name, part, language, spoken, speed, attempt) for part in parts),
                 at_once=_PARTS_AT_ONCE,
             )
             rate = next((one.sample_rate for one in audio if len(one.samples)), 24_000)
             samples = _joined(audio, [pause_after(part) / speed for part in parts], rate)
             return Speech(samples, rate, spoken or info.name, info.name, language)
 
-        speech, _ = await self._access.first_answer(engines, lambda info: [info.name], by)
+        speech, _ = await self._access.first_answer(engines, lambda info: [info.name], context, by)
         return speech
 
     async def _part(
@@ -82,10 +79,9 @@ class Synthesis:
         voice: str | None,
         speed: float,
         context: RequestContext,
-        share: float,
     ) -> Audio:
         call = SynthesizeCall(part, language.key, voice, speed)
-        result = await self._access.call(engine, call, context, share=share)
+        result = await self._access.call(engine, call, context)
         assert isinstance(result, Audio)  # noqa: S101 - the contract of SynthesizeCall
         return result
 

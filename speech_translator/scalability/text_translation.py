@@ -215,17 +215,17 @@ class TextTranslation:
     async def _by_routes(
         self, sentence: str, routes: Sequence[routing.Route], context: RequestContext
     ) -> Sentence:
-        async def walk(route: routing.Route, share: float) -> str:
+        async def walk(route: routing.Route, attempt: RequestContext) -> str:
             found = sentence
             for step in route:
                 call = TranslateCall(found, step.source, step.target)
-                result = await self._access.call(step.engine, call, context, share=share)
+                result = await self._access.call(step.engine, call, attempt)
                 assert isinstance(result, str)  # noqa: S101 - the contract of TranslateCall
                 found = result
             return found
 
         translated, index = await self._access.first_answer(
-            routes, lambda route: [step.engine for step in route], walk
+            routes, lambda route: [step.engine for step in route], context, walk
         )
         return Sentence(translated, routing.names(routes[index]), degraded=index > 0)
 

@@ -55,7 +55,10 @@ class ScriptedBroker:
         await asyncio.sleep(0)
         if found.hangs:
             raise DeadlineExceeded("too late")
-        return found.answer(call)
+        answer = found.answer(call)
+        if deadline.expired():
+            raise DeadlineExceeded("too late")
+        return answer
 
     def status(self) -> Mapping[str, State]:
         return {

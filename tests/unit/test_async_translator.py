@@ -99,6 +99,23 @@ async def test_an_engine_that_hangs_leaves_time_for_the_next() -> None:
     assert (answer.text, answer.degraded) == ("b:Hello.", True)
 
 
+async def test_many_slow_calls_together_leave_time_for_the_next_engine() -> None:
+    now = 0.0
+    first = translator("a", "en-de", "de-pt")
+    usual = first.answer
+
+    def slow(call: object) -> object:
+        nonlocal now
+        now += 20.0  # the first route has 36 s for both of its steps
+        return usual(call)  # type: ignore[arg-type]
+
+    first.answer = slow  # type: ignore[assignment]
+    service, _ = door(first, translator("b", "en-fr", "fr-pt", mark="b"))
+    context = RequestContext(Deadline(60.0, lambda: now))
+    (answer,) = await service.translate(["Hello."], source=EN, target=PT, context=context)
+    assert (answer.engine, answer.degraded) == ("b", True)
+
+
 async def test_the_requests_own_deadline_ends_everything() -> None:
     slow = translator("a", "en-pt")
     slow.hangs = True
