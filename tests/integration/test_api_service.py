@@ -22,10 +22,6 @@ SPEECH = RECORDINGS / "sense_and_sensibility_01_austen_64kb-0880.wav"
 SAID = "He was not an ill-disposed young man"
 RATE = 16_000
 
-needs_recordings = pytest.mark.skipif(
-    not RECORDINGS.exists(), reason="needs Debian's pocketsphinx-testdata"
-)
-
 
 @pytest.fixture(scope="module")
 def client(server):
@@ -186,7 +182,6 @@ def test_bad_requests_all_at_once_leave_the_service_as_it_was(client, server):
 # Speech
 
 
-@needs_recordings
 def test_a_recording_in_every_format_of_answer(client):
     data = SPEECH.read_bytes()
     body = transcribe(
@@ -209,7 +204,6 @@ def test_a_recording_in_every_format_of_answer(client):
     assert transcribe(client, data, response_format="vtt").text.startswith("WEBVTT\n")
 
 
-@needs_recordings
 def test_speech_comes_back_as_compressed_speech(client):
     said = {}
     for audio_format in ("opus", "mp3"):
@@ -231,7 +225,6 @@ def test_speech_comes_back_as_compressed_speech(client):
     assert max(said.values()) - min(said.values()) < 0.3
 
 
-@needs_recordings
 def test_what_was_spoken_is_heard_again(client):
     body = client.post(
         "/translate/speech",

@@ -41,10 +41,6 @@ LEISURE = (
 YOUNG_MAN = "he was not an ill disposed young man"
 SELFISH = "unless to be rather cold hearted and rather selfish is to be ill disposed"
 
-needs_recordings = pytest.mark.skipif(
-    not RECORDINGS.exists(), reason="needs Debian's pocketsphinx-testdata"
-)
-
 
 def recording(number: str) -> bytes:
     pcm, rate = read_pcm(RECORDINGS / f"sense_and_sensibility_01_austen_64kb-{number}.wav")
@@ -74,7 +70,6 @@ def check_order(session: LiveSession) -> None:
 # Real engines
 
 
-@needs_recordings
 async def test_speech_becomes_captions_and_their_translation_while_it_is_spoken(
     server: Server,
 ) -> None:
@@ -103,7 +98,6 @@ async def test_speech_becomes_captions_and_their_translation_while_it_is_spoken(
     assert 6 < session.told("final")[-1]["end"] < 7.3
 
 
-@needs_recordings
 @pytest.mark.parametrize(("encoding", "rate"), [("pcm_s16le", 48_000), ("mulaw", 8_000)])
 async def test_other_formats_sent_as_fast_as_they_are_taken(
     server: Server, encoding: str, rate: int
@@ -141,7 +135,6 @@ def mulaw(samples: np.ndarray) -> bytes:
     return (~(sign | exponent << 4 | mantissa) & 255).astype(np.uint8).tobytes()
 
 
-@needs_recordings
 async def test_a_conversation_in_two_languages_at_once(server: Server) -> None:
     """Portuguese speech that the service made itself, beside an English session."""
     with server.client() as client:
@@ -177,7 +170,6 @@ def as_wav(pcm: bytes, rate: int = 16_000) -> bytes:
     return file.getvalue()
 
 
-@needs_recordings
 async def test_a_translation_is_heard_and_can_be_recognised(server: Server) -> None:
     session = await stream(
         server.socket_url,
@@ -200,7 +192,6 @@ async def test_a_translation_is_heard_and_can_be_recognised(server: Server) -> N
     assert "young man" in answer.json()["text"].lower()
 
 
-@needs_recordings
 async def test_engines_that_die_during_a_session_lose_no_word(server: Server) -> None:
     pcm = recording("0880") + bytes(32_000) + recording("0890") + bytes(32_000)
     async with live_session(
@@ -221,7 +212,6 @@ async def test_engines_that_die_during_a_session_lose_no_word(server: Server) ->
     server.wait_ready()
 
 
-@needs_recordings
 async def test_a_client_that_drops_in_mid_word_harms_nobody(server: Server) -> None:
     pcm = recording("0870")
     faults = server.log().count("Traceback")
@@ -423,7 +413,6 @@ async def test_sigterm_lets_a_session_finish_its_sentence() -> None:
         assert "Traceback" not in service.log()
 
 
-@needs_recordings
 async def test_the_documented_client_works(server: Server, tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "LIVE.md").read_text()
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

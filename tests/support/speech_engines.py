@@ -20,9 +20,9 @@ def _voices_are_there() -> bool:
 
 
 def engine_options(engine: str) -> dict[str, object]:
-    """What the registry would hand to ``load``; skips the test where the voices cannot be had."""
+    """What the registry would hand to ``load``; fails the test where the voices cannot be had."""
     if engine == "kokoro" and not _voices_are_there():
-        pytest.skip(f"Kokoro's voices cannot be fetched here: {kokoro_voices.COMMAND}")
+        pytest.fail(f"Kokoro's voices cannot be fetched here: {kokoro_voices.COMMAND}")
     settings = Settings()
     return {
         "models_dir": str(settings.models_dir),
