@@ -44,7 +44,8 @@ class EngineInfo(msgspec.Struct, frozen=True):
     ``concurrency`` is the number of calls it runs side by side, ``preferred_batch`` the largest
     number of items that one call gains from. ``pairs`` (translation), ``languages`` (recognition,
     synthesis) and ``voices`` (synthesis) are ``Language.key`` strings. ``to_english`` says that
-    recognition can translate into English itself.
+    recognition can translate into English itself; ``rule_based`` that translations come from
+    dictionaries and rules, not from a trained model.
     """
 
     name: str
@@ -56,6 +57,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     languages: tuple[str, ...] = ()
     voices: tuple[Voice, ...] = ()
     to_english: bool = False
+    rule_based: bool = False
 
 
 class Word(msgspec.Struct, frozen=True):
