@@ -97,6 +97,14 @@ class Settings(BaseSettings):
     whisper_compute_type: str = "int8"
     """CTranslate2's compute type for Whisper: int8 on CPU, float16 on CUDA."""
 
+    apertium_url: str = ""
+    """Address of an Apertium server (APy) that runs elsewhere, ``http://host:2737``; empty to run
+    one beside the engine, where Apertium's packages are installed."""
+
+    apertium_memory_mb: int = Field(default=1024, ge=64)
+    """Memory for Apertium's pipelines, in MiB; the least recently used ones end beyond it. One
+    pair takes 20 to 950 MiB, most about 100."""
+
     engine_load_timeout_s: float = Field(default=60.0, gt=0)
     """Seconds an engine process may take to load before it is killed and tried again."""
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from msgspec.structs import replace
 
+from speech_translator.engines import apertium_sidecar
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.values import Task
 from speech_translator.errors import ConfigurationError
@@ -65,10 +66,24 @@ def _speech(name: str) -> Callable[[Settings], EngineSpec]:
     return lambda settings: replace(_spec(settings, name, "synthesis"), nice=SPEECH_NICENESS)
 
 
-_BUILDERS: Mapping[str, Callable[[Settings], EngineSpec]] = {
+def _apertium(settings: Settings) -> EngineSpec | None:
+    if not settings.apertium_url and not apertium_sidecar.available():
+        return None
+    return _spec(
+        settings,
+        "apertium",
+        "translation",
+        url=settings.apertium_url,
+        memory_mb=settings.apertium_memory_mb,
+        call_timeout_s=settings.engine_call_timeout_s,
+    )
+
+
+_BUILDERS: Mapping[str, Callable[[Settings], EngineSpec | None]] = {
     "whisper": _whisper,
     VOICE_ACTIVITY: lambda settings: _spec(settings, VOICE_ACTIVITY, "voice_activity", threads=1),
     "bergamot": lambda settings: _spec(settings, "bergamot", "translation"),
+    "apertium": _apertium,
     "hibari": _speech("hibari"),
     "kokoro": _speech("kokoro"),
     "espeak": _speech("espeak"),
@@ -96,6 +111,6 @@ def engine_specs(settings: Settings, tasks: Collection[Task] | None = None) -> l
             known = ", ".join(sorted(set(_BUILDERS) - {VOICE_ACTIVITY}))
             raise ConfigurationError(f"There is no engine {name!r}. Engines: {known}.")
         spec = builder(settings)
-        if tasks is None or spec.task in tasks:
+        if spec is not None and (tasks is None or spec.task in tasks):
             specs.append(spec)
     return specs
