@@ -2,7 +2,7 @@
 
 A route is a sequence of steps, each one engine translating one pair directly. Direct routes come
 before routes through a pivot language; within each kind the operator's order of engines decides.
-English is the first pivot because most engines were trained towards and from it.
+Which pivot goes first is said in ``pivots.py``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from speech_translator.engines import pivots
 from speech_translator.engines.values import EngineInfo
 
 MAX_ROUTES = 4
@@ -47,7 +48,7 @@ class RoutePlanner:
     """
 
     engines: tuple[EngineInfo, ...]
-    first_pivot: str = "en"
+    first_pivot: str = pivots.FIRST
     _by_pair: dict[tuple[str, str], tuple[str, ...]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -93,13 +94,15 @@ class RoutePlanner:
         return tuple(found[:MAX_ROUTES])
 
     def _pivots(self, source: str, target: str) -> list[str]:
-        """Languages with a direct way in and out, the first pivot first."""
+        """Languages with a direct way in and out, the best one first."""
         middle = [
             language
             for language in self._targets.get(source, ())
             if language not in {source, target} and target in self._targets.get(language, ())
         ]
-        return sorted(middle, key=lambda language: (language != self.first_pivot, language))
+        return sorted(
+            middle, key=lambda pivot: pivots.order(source, target, pivot, self.first_pivot)
+        )
 
     def sources(self) -> frozenset[str]:
         """Languages that something can be translated from."""

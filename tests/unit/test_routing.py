@@ -26,6 +26,22 @@ def test_a_pair_without_a_direct_engine_goes_through_english_first() -> None:
     ]
 
 
+def test_among_other_pivots_the_one_that_was_measured_as_better_comes_first() -> None:
+    romance = "en-es en-ca en-gl es-fr ca-fr gl-fr fr-es fr-ca es-en ca-en pt-es pt-ca es-it ca-it"
+    planner = RoutePlanner((engine("a", *romance.split()),))
+    first = {pair: planner.routes(*pair)[0][0].target for pair in (("en", "fr"), ("fr", "en"))}
+    assert first == {("en", "fr"): "ca", ("fr", "en"): "es"}
+    assert planner.routes("pt", "it")[0][0].target == "es"
+    assert [route[0].target for route in planner.routes("en", "fr")] == ["ca", "es", "gl"]
+
+
+def test_a_pivot_may_join_two_engines() -> None:
+    planner = RoutePlanner((engine("bergamot", "en-pt", "pt-en"), engine("apertium", "pt-ca")))
+    assert [names(route) for route in planner.routes("en", "ca")] == [
+        ("bergamot:en-pt", "apertium:pt-ca")
+    ]
+
+
 def test_an_uncovered_pair_has_no_route() -> None:
     planner = RoutePlanner((engine("a", "en-pt", "pt-en"),))
     assert planner.routes("en", "fr") == ()
