@@ -13,13 +13,14 @@ PYTEST_ARGS ?=
 FUZZ_COUNT ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run install voices develop test check lint format-check types imports locks tree \
-	format lock bench prove clean
+.PHONY: help run install voices apertium develop test check lint format-check types imports locks \
+	tree format lock bench prove clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: voices ## install what is missing, then serve on HOST and PORT (127.0.0.1:8000)
+run: python ## install what is missing, then serve on HOST and PORT (127.0.0.1:8000)
+	@$(PYTHON) scripts/prepare.py production --voices --apertium
 	@exec $(BIN)/python rest_api_v2.py
 
 install: python ## create the environment with the locked dependencies
@@ -28,11 +29,16 @@ install: python ## create the environment with the locked dependencies
 voices: python ## the same, with the neural voices (fetched through npm)
 	@$(PYTHON) scripts/prepare.py production --voices
 
+apertium: python ## the same, with rule-based translation (Debian packages, installed as root)
+	@$(PYTHON) scripts/prepare.py production --apertium
+	@echo "More pairs are packages of their own; a restart finds them:" \
+		"apt-cache search 'Apertium translation data'"
+
 develop: python ## create the environment with what tests and checks need
 	@$(PYTHON) scripts/prepare.py development
 
 test: python ## install what tests need and run all of them (PYTEST_ARGS="-k text" picks some)
-	@$(PYTHON) scripts/prepare.py development --debian --voices
+	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint format-check types imports locks tree ## run every static check
@@ -64,11 +70,11 @@ lock: develop ## compile the lock files from pyproject.toml (UPGRADE=1 takes new
 	$(BIN)/python scripts/locks.py compile $(if $(UPGRADE),--upgrade)
 
 bench: python ## run every benchmark and keep what it measured in benchmarks/results
-	@$(PYTHON) scripts/prepare.py development --debian --voices
+	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python scripts/benchmarks.py
 
 prove: python ## the long proofs: FUZZ_COUNT damaged recordings, more examples, benchmarks
-	@$(PYTHON) scripts/prepare.py development --debian --voices
+	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python -m benchmarks.fuzz_media --count $(FUZZ_COUNT)
 	$(BIN)/python -m pytest --hypothesis-profile=explore tests/unit
 	$(BIN)/python scripts/benchmarks.py

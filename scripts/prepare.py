@@ -30,6 +30,16 @@ BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
 TEST_PACKAGES = ("pocketsphinx-testdata",)
 """Debian packages with the recordings that tests listen to."""
 
+APERTIUM_PAIRS = (
+    *("apertium-eng-spa", "apertium-eng-cat", "apertium-spa-cat", "apertium-fra-cat"),
+    *("apertium-fr-es", "apertium-es-pt", "apertium-por-cat", "apertium-spa-ita"),
+    "apertium-cat-ita",
+)
+"""Debian packages that join English, Spanish, Catalan, French, Portuguese and Italian."""
+
+APT_SECONDS = 300
+"""Longest time for what apt does over the network: its lists, a download."""
+
 MINIMUM_PYTHON = (3, 11)
 
 
@@ -45,13 +55,24 @@ def say(message: str) -> None:
 Command = Sequence[str | Path]
 
 
-def call(command: Command, *, environment: dict[str, str] | None = None) -> None:
+def call(
+    command: Command, *, environment: dict[str, str] | None = None, seconds: float | None = None
+) -> None:
     """Run a command whose output is progress, too; raises ``PreparationError`` when it fails."""
-    done = subprocess.run(  # noqa: S603  the commands are built in this file
-        command, check=False, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr
-    )
+    shown = " ".join(str(part) for part in command)
+    try:
+        done = subprocess.run(  # noqa: S603  the commands are built in this file
+            command,
+            check=False,
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=sys.stderr,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise PreparationError(f"This command took more than {seconds} s: {shown}") from None
     if done.returncode != 0:
-        shown = " ".join(str(part) for part in command)
         raise PreparationError(f"This command failed with status {done.returncode}: {shown}")
 
 
@@ -213,35 +234,42 @@ def has_ensurepip() -> bool:
 
 def missing_debian(packages: Sequence[str]) -> list[str]:
     """Those of the packages that are not installed; all of them where dpkg is missing."""
-    missing = []
-    for package in packages:
-        query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
-        try:
-            done = subprocess.run(query, check=False, capture_output=True, text=True)  # noqa: S603
-        except OSError:
-            return list(packages)
-        if done.returncode != 0 or done.stdout != "installed":
-            missing.append(package)
-    return missing
+    query = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\\n", *packages]
+    try:
+        done = subprocess.run(query, check=False, capture_output=True, text=True)  # noqa: S603
+    except OSError:
+        return list(packages)
+    lines = done.stdout.splitlines()
+    return [package for package in packages if f"{package} installed" not in lines]
 
 
 def install_debian(packages: Sequence[str]) -> None:
-    """Install Debian packages as root; say which are missing where that is not possible."""
+    """Install Debian packages as root; say which are missing where that is not possible.
+
+    Bounded in time: apt gives up on servers that do not answer, and what it downloads is limited.
+    """
     missing = missing_debian(packages)
     if not missing:
         return
     wanted = " ".join(missing)
-    if os.geteuid() != 0 or not shutil.which("apt-get"):
+    if not shutil.which("apt-get"):
+        say(f"Missing, and this machine has no apt-get: {wanted}")
+        return
+    if os.geteuid() != 0:
         say(f"Missing: {wanted}. As root, run: apt-get install {wanted}")
         return
     say(f"Installing from Debian: {wanted}")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    patience = ["-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20"]
+    patience += ["-o", "DPkg::Lock::Timeout=60", "--quiet"]
+    install = ["apt-get", "install", *patience, "--yes", "--no-install-recommends"]
     try:
-        call(["apt-get", "update", "--quiet"], environment=environment)
-        install = ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends"]
-        call([*install, *missing], environment=environment)
+        call(["apt-get", "update", *patience], environment=environment, seconds=APT_SECONDS)
+        call([*install, "--download-only", *missing], environment=environment, seconds=APT_SECONDS)
+        # Without a limit: dpkg is not to be killed at its work, and that is all there is left.
+        call([*install, "--no-download", *missing], environment=environment)
     except PreparationError as error:
-        say(f"{error}. Going on without; install by hand: apt-get install {wanted}")
+        say(f"{error} Going on without; install by hand: apt-get install {wanted}")
 
 
 def fetch_voices(environment: Environment) -> None:
@@ -290,6 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("kind", choices=sorted(LOCKS))
     parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="where it is created")
     parser.add_argument("--voices", action="store_true", help="fetch the neural voices, too")
+    parser.add_argument("--apertium", action="store_true", help="install Apertium's pairs, too")
     parser.add_argument("--debian", action="store_true", help="install what tests need of Debian")
     options = parser.parse_args(arguments)
     if sys.version_info < MINIMUM_PYTHON:
@@ -300,6 +329,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with alone():
             if options.debian:
                 install_debian(TEST_PACKAGES)
+            if options.apertium:
+                install_debian(APERTIUM_PAIRS)
             prepare(environment, options.kind)
             if options.voices:
                 fetch_voices(environment)

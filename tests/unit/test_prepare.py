@@ -137,8 +137,28 @@ def test_debian_packages_are_installed_as_root_only(commands, monkeypatch, capsy
     assert "apt-get install some-data" in capsys.readouterr().err
     monkeypatch.setattr(prepare.os, "geteuid", lambda: 0)
     prepare.install_debian(("some-data",))
-    assert [command[1] for command in commands] == ["update", "install"]
-    assert commands[1][-1] == "some-data"
+    assert [command[1] for command in commands] == ["update", "install", "install"]
+    assert all(command[-1] == "some-data" for command in commands[1:])
+
+
+def test_the_start_goes_on_without_packages_that_cannot_be_installed(monkeypatch, capsys):
+    def fail(command, **_):
+        raise PreparationError("no network")
+
+    monkeypatch.setattr(prepare, "call", fail)
+    monkeypatch.setattr(prepare, "missing_debian", list)
+    monkeypatch.setattr(prepare.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(prepare.os, "geteuid", lambda: 0)
+    prepare.install_debian(prepare.APERTIUM_PAIRS)
+    assert "apt-get install apertium-eng-spa" in capsys.readouterr().err
+    monkeypatch.setattr(prepare.shutil, "which", lambda name: None)
+    prepare.install_debian(prepare.APERTIUM_PAIRS)
+    assert "no apt-get" in capsys.readouterr().err
+
+
+def test_a_command_that_takes_too_long_is_ended():
+    with pytest.raises(PreparationError, match="more than"):
+        prepare.call([sys.executable, "-c", "import time; time.sleep(60)"], seconds=0.2)
 
 
 def test_nothing_is_asked_of_debian_when_all_is_there(commands, monkeypatch):
