@@ -57,6 +57,8 @@ def _entry(
 ) -> LanguageAnswer:
     language = Language.parse(key)
     targets = sorted(planner.targets(key))
+    routes = {target: planner.routes(key, target)[0] for target in targets}
+    by_rules = {info.name for info in planner.engines if info.rule_based}
     by_speech = set(targets) if key in heard else set()
     if key in to_english:
         by_speech |= {ENGLISH, *planner.targets(ENGLISH)}
@@ -66,7 +68,12 @@ def _entry(
         targets=tuple(targets),
         flores=language.flores,
         iso639_3=language.iso3,
-        routes={target: names(planner.routes(key, target)[0]) for target in targets},
+        routes={target: names(route) for target, route in routes.items()},
+        rule_based=tuple(
+            target
+            for target, route in routes.items()
+            if any(step.engine in by_rules for step in route)
+        ),
         speech=SpeechSupport(
             recognised=key in heard, spoken=key in spoken, targets=tuple(sorted(by_speech - {key}))
         ),

@@ -155,7 +155,9 @@ class SpeechSupport(msgspec.Struct, frozen=True, kw_only=True):
 class LanguageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """One language; `targets` are the languages that its text can be translated into.
 
-    `routes` gives the steps by which each target is reached, as in `["bergamot:en-pt"]`.
+    `routes` gives the steps by which each target is reached, as in `["bergamot:en-pt"]`;
+    `rule_based` names the targets that are reached by dictionaries and rules, at least in part,
+    rather than by a trained model.
     """
 
     code: str
@@ -164,6 +166,7 @@ class LanguageAnswer(msgspec.Struct, frozen=True, kw_only=True):
     flores: str
     iso639_3: str
     routes: dict[str, tuple[str, ...]]
+    rule_based: tuple[str, ...]
     speech: SpeechSupport
 
 

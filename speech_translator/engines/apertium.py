@@ -41,6 +41,10 @@ class Server(Protocol):
         """Told when ``client`` could not be reached or did not answer in time."""
         ...
 
+    def close(self) -> None:
+        """Leave nothing running that was started for us."""
+        ...
+
 
 class RemoteServer:
     """APy that somebody else runs."""
@@ -54,6 +58,9 @@ class RemoteServer:
 
     def discard(self, client: Client) -> None:
         """Nothing to do: whoever runs it starts it again."""
+
+    def close(self) -> None:
+        """Nothing of it is ours."""
 
 
 class Apertium:
@@ -84,6 +91,10 @@ class Apertium:
             languages=tuple(sorted({language for pair in self._codes for language in pair})),
             rule_based=True,
         )
+
+    def close(self) -> None:
+        """End the sidecar, for whoever outlives the engine. A process that ends needs no call."""
+        self._server.close()
 
     def translate(self, calls: Sequence[TranslateCall]) -> list[str]:
         """One translation for each call, in order.
@@ -159,10 +170,10 @@ def load(options: Mapping[str, object]) -> Apertium:
     try:
         offered = server.client().pairs()
     except (OSError, http.client.HTTPException, ServerFailed) as error:
+        server.close()
         raise EngineUnavailable("Apertium's server does not answer.") from error
     engine = Apertium(server, offered, threads)
     if not engine.describe().pairs:
-        if isinstance(server, Sidecar):
-            server.close()
+        server.close()
         raise ModelMissing("Apertium has no pair that can run. Run: make apertium")
     return engine

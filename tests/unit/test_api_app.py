@@ -6,6 +6,7 @@ import email
 import json
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from speech_translator import errors
@@ -679,6 +680,16 @@ async def test_languages_follow_the_engines_and_pivot():
         after = {e["code"]: e for e in (await harness.client.get("/languages")).json()}
         assert after["pt"]["targets"] == ["en", "fr"]
         assert after["pt"]["routes"]["fr"] == ["bergamot:pt-en", "bergamot:en-fr"]
+
+
+async def test_languages_tell_which_targets_are_reached_by_rules():
+    rules = translator("apertium", "en-ca", "ca-en")
+    rules.info = replace(rules.info, rule_based=True)
+    engines = [*standard_engines(), rules]
+    async with running(*engines, translators=("bergamot", "apertium")) as harness:
+        body = (await harness.client.get("/languages")).json()
+        found = {entry["code"]: entry["rule_based"] for entry in body if entry["targets"]}
+        assert found == {"en": ["ca"], "pt": ["ca"], "ca": ["en", "pt"]}
 
 
 async def test_voices(api):
