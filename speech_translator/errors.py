@@ -38,6 +38,7 @@
     └── Unavailable                   unavailable          try again later
         ├── EngineUnavailable         engine_unavailable   not installed, not ready, or restarting
         ├── EngineFailed              engine_failed        the engine raised an error of its own
+        │   └── AnswerRejected        answer_rejected      it answered what is no translation
         ├── EngineTimeout             engine_timeout
         ├── Overloaded                overloaded           a bounded queue is full
         ├── DeadlineExceeded          deadline_exceeded
@@ -288,6 +289,12 @@ class EngineFailed(Unavailable):
     """The engine raised an error of its own on this input."""
 
     code = "engine_failed"
+
+
+class AnswerRejected(EngineFailed):
+    """The engine works, but its answer to this input did not pass the checks; another may do."""
+
+    code = "answer_rejected"
 
 
 class EngineTimeout(Unavailable):

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -24,7 +24,10 @@ def _user_directory(variable: str, fallback: str) -> Path:
 # What a child process needs to find its files, libraries and devices. Everything else stays here:
 # secrets of the service live in its environment, and engines read what strangers send.
 _INHERITED = frozenset(
-    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV"}
+    [
+        *("PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR"),
+    ]
 )
 _INHERITED_PREFIXES = ("LC_", "PYTHON", "XDG_", "OMP_", "CUDA_", "NVIDIA_", "HF_HOME", "HF_HUB_")
 
@@ -104,6 +107,39 @@ class Settings(BaseSettings):
     apertium_memory_mb: int = Field(default=1024, ge=64)
     """Memory for Apertium's pipelines, in MiB; the least recently used ones end beyond it. One
     pair takes 20 to 950 MiB, most about 100."""
+
+    openai_url: str = ""
+    """Address of a server that speaks OpenAI's protocol (vLLM, Ollama, LocalAI, OpenAI), as far as
+    its version: ``http://127.0.0.1:11434/v1``. It is asked by the engines ``openai``,
+    ``openai-transcription`` and ``openai-speech`` where a chain names them, such as
+    ``TRANSLATORS=["openai","bergamot"]``, and their models are set."""
+
+    openai_api_key: SecretStr | None = None
+    """Key that is sent to that server as a bearer token; none for servers without keys."""
+
+    openai_translation_model: str = ""
+    """Model of that server that translates (engine ``openai``); empty for none."""
+
+    openai_transcription_model: str = ""
+    """Model of that server that recognises speech (``openai-transcription``); empty for none."""
+
+    openai_speech_model: str = ""
+    """Model of that server that speaks (engine ``openai-speech``); empty for none."""
+
+    openai_languages: tuple[str, ...] = (
+        *("ar", "bg", "bn", "ca", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr"),
+        *("he", "hi", "hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "ms", "nl", "no", "pl"),
+        *("pt", "ro", "ru", "sk", "sl", "sv", "ta", "th", "tr", "uk", "vi", "zh"),
+    )
+    """Languages that the models of that server are trusted with, as a JSON list; translation is
+    offered between any two."""
+
+    openai_voices: tuple[str, ...] = ("alloy",)
+    """Voices of that server, as a JSON list. A name speaks every language; ``pt:faber`` is the
+    voice ``faber`` for Portuguese alone. The first one of a language is its default."""
+
+    openai_concurrency: int = Field(default=8, ge=1, le=64)
+    """Requests that one engine has open at that server at the same time."""
 
     engine_load_timeout_s: float = Field(default=60.0, gt=0)
     """Seconds an engine process may take to load before it is killed and tried again."""

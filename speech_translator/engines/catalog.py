@@ -20,6 +20,30 @@ _BLOCK = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
+class HubFile:
+    """A file of a hub's repository."""
+
+    name: str
+    """Path in the repository, and below the model's directory."""
+    size: int | None = None
+    """Bytes; None where nothing published says it."""
+    sha256: str | None = None
+    """None where it is not known before the first pull, which records it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HubSource:
+    """Where a model is on a hub that speaks Hugging Face's protocol."""
+
+    repository: str
+    """``owner/name``."""
+    revision: str | None
+    """Commit, 40 hexadecimal digits; None where it is not known before the first pull."""
+    files: tuple[HubFile, ...]
+    """All that the engine needs."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelCard:
     """What there is to know of a model before it is loaded."""
 
@@ -58,6 +82,11 @@ class ModelCard:
     """Where the files are joined, below the models' directory; None when used in the package."""
     package: str | None = None
     """Import name of a package that stands for the whole model."""
+    family: str | None = None
+    """Whose tokens and languages a downloaded model has: ``nllb``, ``m2m100``, ``madlad400``,
+    ``opus-mt``, ``whisper``."""
+    hub: HubSource | None = None
+    """Where it is pulled from; its files lie in ``models_dir / id``."""
 
 
 def installed(card: ModelCard, models_dir: Path) -> bool:

@@ -17,7 +17,9 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     calls. Times are seconds: ``load_timeout_s`` for a start, ``call_timeout_s`` for a call (a
     batch is given more, see ``lane.batch_timeout``). ``nice`` is added to a process's niceness;
     ``memory_limit_mb`` bounds what it may allocate once it has loaded, in MiB (0: no limit);
-    ``environment`` is added to the variables that every engine process gets.
+    ``environment`` is added to the variables that every engine process gets. ``secrets`` are
+    options that must not be seen: they reach the process through its socket, never by argument
+    or variable, and ``repr`` leaves them out.
     """
 
     name: str
@@ -31,3 +33,13 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit_mb: int = 0
     queue_limit: int = 2048
     environment: Mapping[str, str] = {}
+    secrets: Mapping[str, str] = {}
+
+    def __repr__(self) -> str:
+        """All fields but the secrets."""
+        shown = (
+            f"{name}={getattr(self, name)!r}"
+            for name in self.__struct_fields__
+            if name != "secrets"
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"

@@ -45,7 +45,8 @@ class EngineInfo(msgspec.Struct, frozen=True):
     number of items that one call gains from. ``pairs`` (translation), ``languages`` (recognition,
     synthesis) and ``voices`` (synthesis) are ``Language.key`` strings. ``to_english`` says that
     recognition can translate into English itself; ``rule_based`` that translations come from
-    dictionaries and rules, not from a trained model.
+    dictionaries and rules, not from a trained model; ``uses_context`` that a translator reads
+    ``TranslateCall.glossary`` and ``.context``.
     """
 
     name: str
@@ -58,6 +59,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     voices: tuple[Voice, ...] = ()
     to_english: bool = False
     rule_based: bool = False
+    uses_context: bool = False
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -110,11 +112,18 @@ class SpeechProbabilities(msgspec.Struct, frozen=True, tag="speech_probabilities
 
 
 class TranslateCall(msgspec.Struct, frozen=True, tag="translate"):
-    """Translate one sentence or short paragraph."""
+    """Translate one sentence or short paragraph.
+
+    ``glossary`` says what will take the place of a marker in ``text`` (``("XQ1", "Datenbank")``),
+    so that the words around it can agree with it; ``context`` is what comes before ``text``, in
+    its language. Both are empty for engines that do not say ``uses_context``.
+    """
 
     text: str
     source: str
     target: str
+    glossary: tuple[tuple[str, str], ...] = ()
+    context: str = ""
 
     def group(self) -> object:
         """Calls with equal groups may share a batch."""

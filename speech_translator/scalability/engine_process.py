@@ -34,13 +34,13 @@ _KIB, _MIB = 1024, 1024 * 1024
 
 
 def load_engine(spec: EngineSpec) -> Engine:
-    """Call the spec's factory with its options; raises what the factory raises."""
+    """Call the spec's factory with its options and secrets; raises what the factory raises."""
     module, _, function = spec.factory.partition(":")
     factory = cast(
         "Callable[[Mapping[str, object]], Engine]",
         getattr(importlib.import_module(module), function),
     )
-    return factory(spec.options)
+    return factory({**spec.options, **spec.secrets})
 
 
 def _settle_in() -> None:
