@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -35,7 +35,7 @@ ENGLISH = Language("en")
 
 
 # What may go wrong with the reading in English alone.
-_NO_ENGLISH = (UnsupportedPair, EngineUnavailable, EngineFailed, EngineTimeout, PoisonousInput)
+_NO_ENGLISH = (EngineUnavailable, EngineFailed, EngineTimeout, PoisonousInput)
 
 
 class Translating(Protocol):
@@ -93,7 +93,8 @@ class Interpretation:
     """What was said in one utterance.
 
     ``language`` is None, and ``text`` empty, where nothing was said. ``translations`` and
-    ``failures`` are by the target's tag; together they hold every target.
+    ``failures`` are by the target's tag; together they hold every target. ``english`` is the
+    recogniser's own reading, where it was asked for, or why there is none.
     """
 
     text: str
@@ -101,6 +102,7 @@ class Interpretation:
     confidence: float
     translations: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, SpeechTranslatorError] = field(default_factory=dict)
+    english: str | SpeechTranslatorError | None = None
 
 
 class Interpreter:
@@ -161,22 +163,54 @@ class Interpreter:
         Raises:
             SpeechTranslatorError: recognition itself failed.
         """
-        said = await self._recognise(samples, language, targets, context)
-        spoken = said.language
-        if spoken is None or not said.text.strip():
+        heard, english = await self._recognise(samples, language, targets, context)
+        if heard.language is None or not heard.text.strip():
             return Interpretation("", None, 0.0)
-        english = said.translation.text if said.translation is not None else None
-        answers = await asyncio.gather(
-            *(self._into(target, said.text, spoken, english, context) for target in targets)
+        said = Interpretation(
+            heard.text.strip(), heard.language, heard.language_confidence, english=english
         )
-        pairs = list(zip(targets, answers, strict=True))
-        return Interpretation(
-            said.text.strip(),
-            spoken,
-            said.language_confidence,
-            {target.tag: answer for target, answer in pairs if isinstance(answer, str)},
-            {target.tag: answer for target, answer in pairs if not isinstance(answer, str)},
-        )
+        return await self._translated(said, targets, context)
+
+    async def translate_again(
+        self,
+        samples: Samples,
+        *,
+        said: Interpretation,
+        targets: Sequence[Language],
+        context: RequestContext,
+    ) -> Interpretation:
+        """``said`` with another try at some of its targets; what was recognised stays.
+
+        Args:
+            samples: of the utterance; read again in English only where that had failed.
+            said: what came of the first try.
+            targets: the languages to try again.
+            context: priority and deadline.
+        """
+        if isinstance(said.english, SpeechTranslatorError):
+            try:
+                heard = await self._translator.transcribe(
+                    samples, language=said.language, target=ENGLISH, context=context
+                )
+            except SpeechTranslatorError as error:
+                said = replace(said, english=error)
+            else:
+                said = replace(said, english=_english_of(heard))
+        return await self._translated(said, targets, context)
+
+    async def _translated(
+        self, said: Interpretation, targets: Sequence[Language], context: RequestContext
+    ) -> Interpretation:
+        """``said`` with translations into ``targets``, or the reasons why there are none."""
+        answers = await asyncio.gather(*(self._into(target, said, context) for target in targets))
+        translations, failures = dict(said.translations), dict(said.failures)
+        for target, answer in zip(targets, answers, strict=True):
+            failures.pop(target.tag, None)
+            if isinstance(answer, str):
+                translations[target.tag] = answer
+            else:
+                failures[target.tag] = answer
+        return replace(said, translations=translations, failures=failures)
 
     async def _recognise(
         self,
@@ -184,41 +218,49 @@ class Interpreter:
         language: Language | None,
         targets: Sequence[Language],
         context: RequestContext,
-    ) -> Transcription:
-        """The transcript, with a reading in English where a target may have to start from it."""
+    ) -> tuple[Transcription, str | SpeechTranslatorError | None]:
+        """The transcript, and a reading in English where a target may have to start from it."""
+        english: str | SpeechTranslatorError | None = None
         if language is None:
             wants_english = bool(targets)
         else:
             wants_english = any(not self._is_direct(language, target) for target in targets)
         if wants_english:
             try:
-                return await self._translator.transcribe(
+                heard = await self._translator.transcribe(
                     samples, language=language, target=ENGLISH, context=context
                 )
-            except _NO_ENGLISH:
-                pass  # the transcript is not lost with it: targets that need it fail one by one
-        return await self._translator.transcribe(
+            except UnsupportedPair:
+                pass
+            except _NO_ENGLISH as error:
+                # The transcript is not lost with it: targets that need it fail one by one.
+                english = error
+            else:
+                return heard, _english_of(heard)
+        heard = await self._translator.transcribe(
             samples, language=language, target=None, context=context
         )
+        return heard, english
 
     async def _into(
         self,
         target: Language,
-        text: str,
-        spoken: Language,
-        english: str | None,
+        said: Interpretation,
         context: RequestContext,
     ) -> str | SpeechTranslatorError:
-        if target.key == spoken.key:
-            return text.strip()
-        if target.key == ENGLISH.key and english is not None:
-            return english.strip()
-        source = spoken
-        if english is not None and not self._is_direct(spoken, target):
+        assert said.language is not None  # noqa: S101 - something was said
+        text, source, english = said.text, said.language, said.english
+        if target.key == source.key:
+            return text
+        if target.key == ENGLISH.key and isinstance(english, str):
+            return english
+        if english is not None and not self._is_direct(source, target):
+            if not isinstance(english, str):
+                return english
             text, source = english, ENGLISH
         try:
             (answer,) = await self._translator.translate(
-                [text.strip()], source=source, target=target, context=context
+                [text], source=source, target=target, context=context
             )
         except SpeechTranslatorError as error:
             return error
@@ -248,3 +290,7 @@ class Interpreter:
                 f"No engine speaks {target.tag}. Languages: {', '.join(spoken) or 'none'}.",
                 supported_languages=spoken,
             )
+
+
+def _english_of(heard: Transcription) -> str | None:
+    return heard.translation.text.strip() if heard.translation is not None else None

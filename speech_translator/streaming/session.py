@@ -31,8 +31,10 @@ from speech_translator.streaming.work import (
     Guess,
     Interpret,
     Jobs,
+    Retranslate,
     Send,
     Speak,
+    may_pass,
 )
 
 Result = SpeechProbabilities | Interpretation | Speech
@@ -126,7 +128,9 @@ class LiveSession:
         match work, result:
             case Detect(), SpeechProbabilities():
                 self._bounded(self._hearing.heard(result))
-            case Interpret(segment_id=segment_id), Interpretation():
+            case Interpret(segment_id=segment_id) | Retranslate(
+                segment_id=segment_id
+            ), Interpretation():
                 self._queue.settle(segment_id, result)
             case Guess(segment_id=segment_id), Interpretation():
                 self._pacer.finished(self._clock())
@@ -143,15 +147,19 @@ class LiveSession:
     def fail(self, work_id: int, error: SpeechTranslatorError) -> list[Action]:
         """A piece of work has failed; it is tried again where that may help."""
         work = self._jobs.get(work_id)
-        matters = isinstance(work, Detect | Interpret)
+        matters = isinstance(work, Detect | Interpret | Retranslate)
         if matters and self._jobs.retry(work_id, error, self._clock()):
             return self._proceed()
         self._jobs.take(work_id)
-        if isinstance(work, Detect) or (matters and isinstance(error, ShuttingDown)):
+        if isinstance(work, Detect) or (
+            isinstance(work, Interpret) and isinstance(error, ShuttingDown)
+        ):
             return self.abort(error)
         match work:
             case Interpret(segment_id=segment_id):
                 self._queue.settle(segment_id, error)
+            case Retranslate(segment_id=segment_id, said=said):
+                self._queue.settle(segment_id, said)
             case Guess():
                 self._pacer.dropped()
             case Speak(segment_id=segment_id):
@@ -241,11 +249,18 @@ class LiveSession:
         return utterance
 
     def _try_again(self, work_id: int, said: Interpretation) -> bool:
-        """Whether an utterance is interpreted once more, for a target that may yet succeed."""
-        if not isinstance(self._jobs.get(work_id), Interpret):
+        """Whether an utterance is translated once more, into targets that may yet succeed."""
+        work = self._jobs.get(work_id)
+        targets = tuple(
+            target for target in self._request.targets if may_pass(said.failures.get(target.tag))
+        )
+        if not isinstance(work, Interpret | Retranslate) or not targets:
             return False
-        now = self._clock()
-        return any(self._jobs.retry(work_id, error, now) for error in said.failures.values())
+        error = said.failures[targets[0].tag]
+        if not self._jobs.retry(work_id, error, self._clock()):
+            return False
+        self._jobs.replace(work_id, Retranslate(work.segment_id, work.samples, said, targets))
+        return True
 
     def _tell(self, utterance: Utterance) -> None:
         """An utterance is done with."""

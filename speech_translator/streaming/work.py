@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from speech_translator.engines.values import Samples
 from speech_translator.errors import ShuttingDown, SpeechTranslatorError, Unavailable
 from speech_translator.languages import Language
+from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import EndReason, ServerEvent
 
 MAX_ATTEMPTS = 5
@@ -33,6 +34,19 @@ class Interpret:
 
 
 @dataclass(frozen=True, slots=True)
+class Retranslate:
+    """Translate a recognised utterance again into the targets that failed.
+
+    Answered by ``said`` with what came of it.
+    """
+
+    segment_id: int
+    samples: Samples
+    said: Interpretation
+    targets: tuple[Language, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Guess:
     """The same for an utterance that still runs: worth little, and nothing when it is late."""
 
@@ -50,7 +64,7 @@ class Speak:
     language: Language
 
 
-Work = Detect | Interpret | Guess | Speak
+Work = Detect | Interpret | Retranslate | Guess | Speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,11 @@ class Close:
 
 
 Action = Start | Cancel | Send | Close
+
+
+def may_pass(error: SpeechTranslatorError | None) -> bool:
+    """Whether the same work may succeed a little later."""
+    return isinstance(error, Unavailable) and not isinstance(error, ShuttingDown)
 
 
 class Jobs:
@@ -126,13 +145,16 @@ class Jobs:
         """Plan another try after a failure; False where there should be none."""
         if work_id not in self._works:
             return False
-        passing = isinstance(error, Unavailable) and not isinstance(error, ShuttingDown)
         attempts = self._attempts[work_id]
-        if not passing or attempts >= MAX_ATTEMPTS:
+        if not may_pass(error) or attempts >= MAX_ATTEMPTS:
             return False
         self._attempts[work_id] = attempts + 1
         self._retry_at[work_id] = now + _FIRST_WAIT_S * 2.0 ** (attempts - 1)
         return True
+
+    def replace(self, work_id: int, work: Work) -> None:
+        """Do this at the next try instead."""
+        self._works[work_id] = work
 
     def next_retry(self) -> float | None:
         """When ``due`` next has something."""

@@ -11,14 +11,21 @@ from speech_translator.reliability.deadlines import Clock, Deadline
 from speech_translator.scalability.results import RequestContext
 from speech_translator.streaming.interpreting import Interpreter, Translating
 from speech_translator.streaming.session import Result
-from speech_translator.streaming.work import Detect, Guess, Interpret, Speak, Work
+from speech_translator.streaming.work import Detect, Guess, Interpret, Retranslate, Speak, Work
 
-_SECONDS: dict[type[Work], float] = {Detect: 15.0, Interpret: 45.0, Guess: 3.0, Speak: 60.0}
+_SECONDS: dict[type[Work], float] = {
+    Detect: 15.0,
+    Interpret: 45.0,
+    Retranslate: 45.0,
+    Guess: 3.0,
+    Speak: 60.0,
+}
 """Deadlines: a partial that is late is worth nothing; the rest is tried again by the session."""
 
 _PRIORITIES: dict[type[Work], Priority] = {
     Detect: Priority.LIVE,
     Interpret: Priority.LIVE,
+    Retranslate: Priority.LIVE,
     Guess: Priority.INTERACTIVE,  # behind everything that is final
     Speak: Priority.INTERACTIVE,
 }
@@ -67,6 +74,10 @@ class WorkRunner:
             case Interpret() | Guess():
                 return await self._interpreter.interpret(
                     work.samples, language=work.language, targets=self._targets, context=context
+                )
+            case Retranslate():
+                return await self._interpreter.translate_again(
+                    work.samples, said=work.said, targets=work.targets, context=context
                 )
             case Speak():
                 return await self._translator.synthesize(

@@ -7,7 +7,7 @@ was given can be read from the samples. Recognition answers the words that it fi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
@@ -27,6 +27,7 @@ from speech_translator.streaming.work import (
     Detect,
     Guess,
     Interpret,
+    Retranslate,
     Send,
     Speak,
     Start,
@@ -122,6 +123,11 @@ class Simulation:
                 result = self.detection(work.samples)
             case Interpret() | Guess():
                 result = interpretation(work.samples, self.request.targets)
+            case Retranslate():
+                texts = {t.tag: f"{t.tag}:{work.said.text}" for t in work.targets}
+                left = {tag: error for tag, error in work.said.failures.items() if tag not in texts}
+                translations = {**work.said.translations, **texts}
+                result = replace(work.said, translations=translations, failures=left)
             case Speak():
                 result = Speech(
                     np.full(24_000 * 5, 0.5, np.float32), 24_000, "voice", "kokoro", work.language

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from speech_translator.engines.values import Priority
+from speech_translator.engines.values import Priority, TranscribeCall, Transcript, TranslateCall
 from speech_translator.errors import (
     EngineFailed,
     EngineUnavailable,
@@ -24,6 +24,7 @@ from tests.support.scripted_broker import (
 )
 
 CONFIG = TranslatorConfig(("bergamot",), ("whisper",), ("kokoro",), ("kokoro",))
+SAMPLES = np.full(3 * 16_000, 0.5, np.float32)
 EN, PT, FR, DE = map(Language, ("en", "pt", "fr", "de"))
 
 
@@ -49,9 +50,8 @@ def setup(spoken: str, *, to_english: bool = True) -> tuple[Interpreter, Scripte
 async def interpret(
     interpreter: Interpreter, language: Language | None, *targets: Language
 ) -> Interpretation:
-    samples = np.full(3 * 16_000, 0.5, np.float32)
     return await interpreter.interpret(
-        samples, language=language, targets=targets, context=context()
+        SAMPLES, language=language, targets=targets, context=context()
     )
 
 
@@ -106,6 +106,49 @@ async def test_an_engine_that_fails_leaves_the_text() -> None:
     said = await interpret(interpreter, EN, PT)
     assert said.text == "Hello."
     assert isinstance(said.failures["pt"], EngineFailed)
+
+
+async def test_another_try_at_a_target_keeps_what_was_recognised() -> None:
+    bergamot = translator("bergamot", "en-pt", "en-fr")
+    works = bergamot.answer
+    whisper = recogniser("en", "Hello.")
+
+    def broken(call: TranslateCall) -> str:
+        if call.target == "pt":
+            raise EngineFailed("broken")
+        return works(call)
+
+    bergamot.answer = broken
+    interpreter = Interpreter(door(bergamot, whisper, detector()))
+    said = await interpret(interpreter, EN, PT, FR)
+    assert said.translations == {"fr": "fr:Hello."}
+    bergamot.answer = works
+    before = len(bergamot.calls)
+    again = await interpreter.translate_again(SAMPLES, said=said, targets=(PT,), context=context())
+    assert again.translations == {"fr": "fr:Hello.", "pt": "pt:Hello."}
+    assert again.failures == {}
+    assert len(whisper.calls) == 1
+    assert [call.target for call in bergamot.calls[before:]] == ["pt"]
+
+
+async def test_a_reading_in_english_that_failed_is_made_again_for_those_who_need_it() -> None:
+    interpreter, whisper = setup("fr")
+    works = whisper.answer
+
+    def broken(call: TranscribeCall) -> Transcript:
+        if call.task == "translate":
+            raise EngineFailed("broken")
+        return works(call)
+
+    whisper.answer = broken
+    said = await interpret(interpreter, FR, PT)
+    assert said.text == "Something."
+    assert isinstance(said.failures["pt"], EngineFailed)
+    whisper.answer = works
+    again = await interpreter.translate_again(SAMPLES, said=said, targets=(PT,), context=context())
+    assert again.text == "Something."
+    assert again.translations == {"pt": "pt:English of 3 s."}
+    assert again.failures == {}
 
 
 async def test_nothing_said_has_no_language() -> None:

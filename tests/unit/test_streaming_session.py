@@ -30,7 +30,7 @@ from speech_translator.streaming.messages import (
     Warned,
 )
 from speech_translator.streaming.voice_activity import EndpointConfig
-from speech_translator.streaming.work import Detect, Guess, Interpret, Speak
+from speech_translator.streaming.work import Detect, Guess, Interpret, Retranslate, Speak
 from tests.support.live_simulation import (
     ENGLISH,
     PORTUGUESE,
@@ -243,17 +243,46 @@ def test_a_target_that_can_never_be_had_is_a_warning() -> None:
     assert warned.details["target_language"] == "pt"
 
 
-def test_a_translation_that_fails_for_now_is_tried_again() -> None:
-    sim = Simulation(auto=False)
-    sim.hear(word(1), silence(30))
-    said = Interpretation("w1", ENGLISH, 0.9, {}, {"pt": EngineUnavailable("restarting")})
+def fail_translations(sim: Simulation, **failures: SpeechTranslatorError) -> Interpretation:
+    """Answer the only utterance with its text and translations into all but some targets."""
     sim.works.pop(work_id := sim.only(Interpret))
+    done = {t.tag: f"{t.tag}:w1" for t in sim.request.targets if t.tag not in failures}
+    said = Interpretation("w1", ENGLISH, 0.9, done, failures)
     sim.perform(sim.session.complete(work_id, said))
+    return said
+
+
+def test_a_translation_that_fails_for_now_is_tried_again_without_recognition() -> None:
+    targets = (PORTUGUESE, Language("fr"), Language("de"))
+    sim = Simulation(request(targets=targets), auto=False)
+    sim.hear(word(1), silence(30))
+    said = fail_translations(sim, pt=EngineUnavailable("restarting"), de=UnsupportedPair("no"))
     assert texts(sim) == []
     sim.tick(1.1)
+    (again,) = sim.works.values()
+    assert isinstance(again, Retranslate)
+    assert (again.said, again.targets) == (said, (PORTUGUESE,))
     sim.auto = True
     sim.answer_all()
-    assert [final.translations for final in sim.told(Final)] == [{"pt": "pt:w1"}]
+    assert [final.translations for final in sim.told(Final)] == [{"fr": "fr:w1", "pt": "pt:w1"}]
+    assert [warned.details["target_language"] for warned in sim.told(Warned)] == ["de"]
+    assert sum(isinstance(work, Interpret) for work in sim.started) == 1
+
+
+@pytest.mark.parametrize("last", [EngineFailed("broken"), ShuttingDown("stopping")])
+def test_a_text_is_not_lost_with_its_translation(last: SpeechTranslatorError) -> None:
+    sim = Simulation(auto=False, limits=SessionLimits(idle_s=1000))
+    sim.hear(word(1), silence(30))
+    fail_translations(sim, pt=EngineUnavailable("restarting"))
+    for _ in range(4):
+        sim.tick(20)
+        if sim.works:
+            sim.fail(sim.only(Retranslate), last)
+    assert texts(sim) == ["w1"]
+    assert [warned.code for warned in sim.told(Warned) if warned.segment_id] == [
+        "engine_unavailable"
+    ]
+    assert sim.closed is None
 
 
 def test_silence_and_noise_without_words_give_no_finals_but_acknowledgements() -> None:
