@@ -127,6 +127,7 @@ class AsyncTranslator:
         context: RequestContext,
         target: Language | None = None,
         word_timestamps: bool = False,
+        one_clip: bool = False,
         glossary: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> Transcription:
@@ -138,6 +139,8 @@ class AsyncTranslator:
             context: who asks, how urgently, until when.
             target: translate into this language too, segment by segment.
             word_timestamps: times and probabilities for each word.
+            one_clip: the samples are one stretch of speech of at most 28 s: they are recognised
+                whole, and not searched for speech first.
             glossary: terms for recognition to expect and for translation to keep.
             progress: told the seconds done and in all, after every clip.
 
@@ -151,6 +154,7 @@ class AsyncTranslator:
             language=language,
             context=context,
             word_timestamps=word_timestamps,
+            one_clip=one_clip,
             prompt=", ".join(glossary) if glossary else None,
             english=lambda spoken: target is not None and self._needs_english(spoken, target),
             progress=progress,

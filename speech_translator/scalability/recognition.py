@@ -27,7 +27,7 @@ from speech_translator.engines.values import (
 )
 from speech_translator.errors import EngineUnavailable, UnsupportedPair
 from speech_translator.languages import Language
-from speech_translator.media.speech_regions import Region, plan_clips
+from speech_translator.media.speech_regions import DEFAULT_REGIONS, Region, plan_clips
 from speech_translator.scalability.concurrency import run_all
 from speech_translator.scalability.engine_access import EngineAccess
 from speech_translator.scalability.results import (
@@ -88,6 +88,7 @@ class Recognition:
         language: Language | None,
         context: RequestContext,
         word_timestamps: bool = False,
+        one_clip: bool = False,
         prompt: str | None = None,
         english: Callable[[Language], bool] = lambda _language: False,
         progress: Progress | None = None,
@@ -99,6 +100,8 @@ class Recognition:
             language: what is spoken, or None to detect it from the first clips.
             context: deadline, owner, priority; a long recording steps back to bulk priority.
             word_timestamps: times for each word too.
+            one_clip: the samples are one stretch of speech, found by a voice activity detector
+                already: they are not searched again. Longer than a clip may be, they are.
             prompt: terms that recognition should expect.
             english: asked with the spoken language whether an English reading is needed as well.
             progress: told after every clip.
@@ -107,7 +110,11 @@ class Recognition:
         if duration > _LONG_S and context.priority is Priority.INTERACTIVE:
             context = replace(context, priority=Priority.BULK)
         engines = self._engines(language)
-        clips = await self._clips(samples, context)
+        clips = (
+            [Region(0.0, duration)]
+            if one_clip and 0.0 < duration <= DEFAULT_REGIONS.max_length
+            else await self._clips(samples, context)
+        )
         template = TranscribeCall(
             samples[:0],
             language=language.key if language else None,

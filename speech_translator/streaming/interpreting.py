@@ -48,6 +48,7 @@ class Translating(Protocol):
         language: Language | None,
         context: RequestContext,
         target: Language | None = None,
+        one_clip: bool = False,
     ) -> Transcription:
         """Speech to text."""
         ...
@@ -190,7 +191,7 @@ class Interpreter:
         if isinstance(said.english, SpeechTranslatorError):
             try:
                 heard = await self._translator.transcribe(
-                    samples, language=said.language, target=ENGLISH, context=context
+                    samples, language=said.language, target=ENGLISH, context=context, one_clip=True
                 )
             except SpeechTranslatorError as error:
                 said = replace(said, english=error)
@@ -228,7 +229,7 @@ class Interpreter:
         if wants_english:
             try:
                 heard = await self._translator.transcribe(
-                    samples, language=language, target=ENGLISH, context=context
+                    samples, language=language, target=ENGLISH, context=context, one_clip=True
                 )
             except UnsupportedPair:
                 pass
@@ -238,7 +239,7 @@ class Interpreter:
             else:
                 return heard, _english_of(heard)
         heard = await self._translator.transcribe(
-            samples, language=language, target=None, context=context
+            samples, language=language, target=None, context=context, one_clip=True
         )
         return heard, english
 

@@ -108,6 +108,22 @@ async def test_an_engine_that_fails_leaves_the_text() -> None:
     assert isinstance(said.failures["pt"], EngineFailed)
 
 
+@pytest.mark.parametrize("language", [EN, FR, None])
+async def test_an_utterance_is_recognised_whole_and_not_searched_for_speech(
+    language: Language | None,
+) -> None:
+    vad = detector()
+    whisper = recogniser("fr" if language == FR else "en", "Hello.")
+    interpreter = Interpreter(door(translator("bergamot", "en-pt"), whisper, vad))
+    quiet_first = np.concatenate((np.zeros(2 * 16_000, np.float32), SAMPLES))
+    said = await interpreter.interpret(
+        quiet_first, language=language, targets=(PT,), context=context()
+    )
+    assert said.text == "Hello."
+    assert vad.calls == []
+    assert {len(call.audio) for call in whisper.calls} == {len(quiet_first)}
+
+
 async def test_another_try_at_a_target_keeps_what_was_recognised() -> None:
     bergamot = translator("bergamot", "en-pt", "en-fr")
     works = bergamot.answer
@@ -152,10 +168,8 @@ async def test_a_reading_in_english_that_failed_is_made_again_for_those_who_need
 
 
 async def test_nothing_said_has_no_language() -> None:
-    interpreter, _ = setup("en")
-    said = await interpreter.interpret(
-        np.zeros(16_000, np.float32), language=None, targets=(PT,), context=context()
-    )
+    interpreter = Interpreter(door(translator("bergamot", "en-pt"), recogniser("en", " ")))
+    said = await interpret(interpreter, None, PT)
     assert said == Interpretation("", None, 0.0)
 
 
