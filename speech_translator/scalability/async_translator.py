@@ -190,6 +190,18 @@ class AsyncTranslator:
             text, language=language, context=context, voice=voice, speed=speed, live=live
         )
 
+    def check_voice(
+        self, language: Language, *, voice: str | None = None, live: bool = False
+    ) -> None:
+        """Refuse at once what ``synthesize`` could not speak with the same arguments.
+
+        Raises:
+            UnsupportedVoice: no such voice, or none for the language, in the chain that would
+                be used.
+            EngineUnavailable: an engine that may know it is still loading.
+        """
+        self._synthesis.check(language, voice=voice, live=live)
+
     async def translate_speech(
         self,
         samples: Samples,

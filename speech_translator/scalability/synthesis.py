@@ -42,6 +42,10 @@ class Synthesis:
         """All voices of the loaded engines, those of the preferred engine first."""
         return tuple(voice for info in self.infos() for voice in info.voices)
 
+    def check(self, language: Language, *, voice: str | None = None, live: bool = False) -> None:
+        """Refuse at once what could not be spoken. Raises what ``synthesize`` would."""
+        self._engines(language, voice, live=live)
+
     async def synthesize(
         self,
         text: str,
@@ -94,7 +98,9 @@ class Synthesis:
                 return owner
             if not owner and self._access.starting(chain):
                 raise EngineUnavailable("Speech synthesis is still loading.", retry_after=2.0)
-            offered = sorted(v.id for v in self.voices() if v.language == language.key)
+            offered = sorted(
+                v.id for info in infos for v in info.voices if v.language == language.key
+            )
             raise UnsupportedVoice(
                 f"There is no such voice for {language.tag}; GET /voices lists them.",
                 supported_voices=offered,

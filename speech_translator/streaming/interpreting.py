@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from speech_translator.engines.values import Samples, SpeechProbabilities, Voice
+from speech_translator.engines.values import Samples, SpeechProbabilities
 from speech_translator.errors import (
     EngineFailed,
     EngineTimeout,
@@ -21,7 +21,6 @@ from speech_translator.errors import (
     PoisonousInput,
     SpeechTranslatorError,
     UnsupportedPair,
-    UnsupportedVoice,
 )
 from speech_translator.languages import Language
 from speech_translator.scalability.results import (
@@ -84,8 +83,8 @@ class Translating(Protocol):
         """Languages that recognition knows."""
         ...
 
-    def voices(self) -> tuple[Voice, ...]:
-        """Voices that can be asked for."""
+    def check_voice(self, language: Language, *, live: bool = False) -> None:
+        """Refuse a language that nothing speaks."""
         ...
 
 
@@ -143,7 +142,7 @@ class Interpreter:
                     nothing, language=source, target=target, context=context
                 )
         if speech:
-            self._check_voice(targets[0])
+            self._translator.check_voice(targets[0], live=True)
 
     async def interpret(
         self,
@@ -283,14 +282,6 @@ class Interpreter:
                     target_language=target.tag,
                     supported_targets=sorted(reached),
                 )
-
-    def _check_voice(self, target: Language) -> None:
-        spoken = sorted({voice.language for voice in self._translator.voices()})
-        if target.key not in spoken:
-            raise UnsupportedVoice(
-                f"No engine speaks {target.tag}. Languages: {', '.join(spoken) or 'none'}.",
-                supported_languages=spoken,
-            )
 
 
 def _english_of(heard: Transcription) -> str | None:

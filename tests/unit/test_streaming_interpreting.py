@@ -214,6 +214,29 @@ async def test_what_can_never_be_had_is_refused_at_once(
     assert whisper.calls == []
 
 
+def interpreter_with(*speakers: ScriptedEngine) -> Interpreter:
+    """Hibari speaks in live sessions, Kokoro elsewhere."""
+    config = TranslatorConfig(("bergamot",), ("whisper",), ("kokoro",), ("hibari",))
+    engines = (translator("bergamot", "en-pt"), recogniser("en"), detector(), *speakers)
+    return Interpreter(AsyncTranslator(ScriptedBroker(*engines), config))
+
+
+async def test_a_voice_that_only_other_engines_have_is_refused_at_the_start() -> None:
+    interpreter = interpreter_with(speaker("kokoro", "pt"), speaker("hibari", "en"))
+    await interpreter.check(EN, (EN,), speech=True, context=context())
+    with pytest.raises(UnsupportedVoice, match="No engine speaks pt") as raised:
+        await interpreter.check(EN, (PT,), speech=True, context=context())
+    assert raised.value.details["supported_languages"] == ["en"]
+
+
+async def test_a_voice_that_is_still_loading_is_not_refused_for_good() -> None:
+    hibari = speaker("hibari", "pt")
+    hibari.state = "starting"
+    interpreter = interpreter_with(speaker("kokoro", "pt"), hibari)
+    with pytest.raises(EngineUnavailable):
+        await interpreter.check(EN, (PT,), speech=True, context=context())
+
+
 async def test_a_session_that_comes_before_the_models_is_told_to_come_again() -> None:
     whisper = recogniser("en")
     whisper.state = "starting"
