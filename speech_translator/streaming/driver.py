@@ -32,7 +32,7 @@ from speech_translator.streaming import messages, telling
 from speech_translator.streaming.config import SessionConfig, SessionLimits
 from speech_translator.streaming.interpreting import Interpreter, Translating
 from speech_translator.streaming.messages import EndReason, Partial, ServerEvent, StartRequest
-from speech_translator.streaming.session import LiveSession
+from speech_translator.streaming.session import LiveSession, Result
 from speech_translator.streaming.work import Action, Cancel, Close, Send, Start, Work
 from speech_translator.streaming.work_runner import WorkRunner
 
@@ -277,18 +277,31 @@ class _Run:
         self._perform(self._session.end("shutting_down"))
 
     async def _work(self, work_id: int, work: Work) -> None:
+        outcome: Result | SpeechTranslatorError
         try:
-            result = await self._runner.run(work)
-            actions = self._session.complete(work_id, result)
+            outcome = await self._runner.run(work)
         except SpeechTranslatorError as error:
-            actions = self._session.fail(work_id, error)
+            outcome = error
         except Exception as error:  # noqa: BLE001 - a fault of ours ends its work, not the server
             self._log.error("live_work_failed", work=type(work).__name__, exc_info=error)
-            ours = SpeechTranslatorError("Something went wrong on our side.")
-            actions = self._session.fail(work_id, ours)
+            outcome = _our_fault()
         finally:
             self._works.pop(work_id, None)
-        self._perform(actions)
+        self._perform(self._report(work_id, outcome))
+
+    def _report(self, work_id: int, outcome: Result | SpeechTranslatorError) -> list[Action]:
+        """Tell the session how a piece of work ended; no fault of ours strands an utterance."""
+        try:
+            if isinstance(outcome, SpeechTranslatorError):
+                return self._session.fail(work_id, outcome)
+            return self._session.complete(work_id, outcome)
+        except Exception as error:  # noqa: BLE001 - as above
+            self._log.error("live_session_failed", exc_info=error)
+        try:
+            return self._session.fault(work_id, _our_fault())
+        except Exception as error:  # noqa: BLE001 - twice: nothing in it can be relied upon
+            self._log.error("live_session_failed", exc_info=error)
+            return self._session.abort(_our_fault())
 
     def _perform(self, actions: list[Action]) -> None:
         for action in actions:
@@ -323,6 +336,10 @@ class _Run:
             self._may_read.set()
         else:
             self._may_read.clear()
+
+
+def _our_fault() -> SpeechTranslatorError:
+    return SpeechTranslatorError("Something went wrong on our side.")
 
 
 def _name_of(why: EndReason | SpeechTranslatorError) -> str:

@@ -121,10 +121,10 @@ class LiveSession:
         return self._proceed()
 
     def complete(self, work_id: int, result: Result) -> list[Action]:
-        """A piece of work is done."""
+        """A piece of work is done. Where this raises, ``fault`` is to be called."""
         if isinstance(result, Interpretation) and self._try_again(work_id, result):
             return self._proceed()
-        work = self._jobs.take(work_id)
+        work = self._jobs.get(work_id)
         match work, result:
             case Detect(), SpeechProbabilities():
                 self._bounded(self._hearing.heard(result))
@@ -142,7 +142,19 @@ class LiveSession:
                 pass
             case _:
                 raise TypeError("a piece of work was answered by something else")
+        self._jobs.take(work_id)
         return self._proceed()
+
+    def fault(self, work_id: int, error: SpeechTranslatorError) -> list[Action]:
+        """``complete`` or ``fail`` raised: fail that piece of work, or else end the session.
+
+        Args:
+            work_id: the piece of work.
+            error: what the client is told.
+        """
+        if self._jobs.get(work_id) is None:  # the fault lies behind it: nobody knows how far
+            return self.abort(error)
+        return self.fail(work_id, error)
 
     def fail(self, work_id: int, error: SpeechTranslatorError) -> list[Action]:
         """A piece of work has failed; it is tried again where that may help."""

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -257,6 +258,48 @@ async def test_a_fault_of_ours_fails_its_segment_and_shows_nothing_of_itself() -
     assert (failed["code"], failed["segment_id"], failed["fatal"]) == ("internal", 1, False)
     assert "secret" not in json.dumps(line.events)
     assert line.closed == "end"
+
+
+@pytest.mark.parametrize(
+    ("broken", "told", "closed"),
+    [
+        # In taking the result: only the utterance is lost.
+        ("streaming.utterances.UtteranceQueue.settle", [(1, False)], "end"),
+        # Behind it, where an utterance may be lost: the session says so and ends.
+        ("streaming.telling.final", [(None, True)], SpeechTranslatorError),
+        # Even in what tells of the failure.
+        ("streaming.session.LiveSession._proceed", [(None, True)], SpeechTranslatorError),
+    ],
+)
+async def test_a_fault_in_the_session_itself_strands_no_utterance(
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+    told: list[tuple[int | None, bool]],
+    closed: object,
+) -> None:
+    name = f"speech_translator.{broken}"
+    works, faults = pkgutil.resolve_name(name), 0
+
+    def fault_at_a_final(*args: Any, **options: Any) -> Any:
+        nonlocal faults
+        recognised = any(engine.calls for engine in speech[:1])
+        if recognised and (faults == 0 or told[0][1]):
+            faults += 1
+            raise ZeroDivisionError("secret")
+        return works(*args, **options)
+
+    speech = engines("Hello.", "Bye.")
+    monkeypatch.setattr(name, fault_at_a_final)
+    async with session(door(*speech)) as (line, _):
+        line.say(START, SPEECH, PAUSE, SPEECH, END)
+    assert [(each["segment_id"], each["fatal"]) for each in line.told("error")] == told
+    assert {each["code"] for each in line.told("error")} == {"internal"}
+    assert "secret" not in json.dumps(line.events)
+    if closed == "end":
+        assert [final["text"] for final in line.told("final")] == ["Bye."]
+        assert line.closed == "end"
+    else:
+        assert isinstance(line.closed, closed)
 
 
 async def test_the_hub_admits_so_many_and_no_more() -> None:
