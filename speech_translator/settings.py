@@ -159,7 +159,8 @@ class Settings(BaseSettings):
     """Deadline of a text request in seconds; ``X-Request-Timeout`` may shorten it."""
 
     audio_request_timeout_s: float = Field(default=900.0, gt=0)
-    """Deadline of a request with a recording, in seconds."""
+    """Seconds in which a recording has to be uploaded and decoded; the work on it then gets as
+    many again and the recording's own length."""
 
     max_text_chars: int = Field(default=10_000, ge=1)
     """Longest text in characters, and longest sum over the texts of one request times 10."""

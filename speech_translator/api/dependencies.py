@@ -58,9 +58,19 @@ def services_of(connection: HTTPConnection) -> Services:
 
 
 def request_context(
-    connection: HTTPConnection, longest_s: float, *, priority: Priority = Priority.INTERACTIVE
+    connection: HTTPConnection,
+    longest_s: float,
+    *,
+    priority: Priority = Priority.INTERACTIVE,
+    spent_s: float = 0.0,
 ) -> RequestContext:
     """Who asks and until when; ``X-Request-Timeout`` may shorten ``longest_s``.
+
+    Args:
+        connection: the request.
+        longest_s: seconds from now.
+        priority: how urgent it is.
+        spent_s: seconds that the request took so far: the header counts from its beginning.
 
     Raises:
         InvalidField: the header is not a positive number of seconds.
@@ -68,7 +78,7 @@ def request_context(
     seconds = longest_s
     asked = connection.headers.get(TIMEOUT_HEADER)
     if asked is not None:
-        seconds = min(longest_s, _seconds(asked))
+        seconds = min(longest_s, _seconds(asked) - spent_s)
     return RequestContext(Deadline.after(seconds), owner=ANONYMOUS, priority=priority)
 
 

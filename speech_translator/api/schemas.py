@@ -116,6 +116,7 @@ class TranscriptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     duration: float
     segments: tuple[SegmentAnswer, ...]
     engine: str
+    degraded: bool
     request_id: str
     translation: TranslationAnswer | UnsetType = UNSET
     audio: RecordingInfo | UnsetType = UNSET
@@ -133,6 +134,7 @@ class SpeechAnswer(msgspec.Struct, frozen=True, kw_only=True):
     duration: float
     segments: tuple[SegmentAnswer, ...]
     engine: str
+    degraded: bool
     translation: TranslationAnswer
     voice: str
     voice_engine: str

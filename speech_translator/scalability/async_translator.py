@@ -227,6 +227,43 @@ class AsyncTranslator:
         )
         return SpokenTranslation(transcription, speech)
 
+    def check_speech(
+        self,
+        source: Language | None,
+        target: Language | None,
+        *,
+        speak: bool = False,
+        voice: str | None = None,
+    ) -> None:
+        """Refuse a recording for its languages or voice alone, before the work.
+
+        Args:
+            source: what is spoken; None where that is found out later.
+            target: translate into it; None for a transcript alone.
+            speak: the translation is spoken.
+            voice: by this voice; None for the best one.
+
+        Raises:
+            UnsupportedPair: ``source`` cannot be recognised, or nothing spoken reaches ``target``.
+            UnsupportedVoice: ``target`` cannot be spoken, or not by this voice.
+            EngineUnavailable: an engine that may serve it is still loading.
+        """
+        self._recognition.check(source)
+        if target is None:
+            return
+        if speak:
+            self._synthesis.check(target, voice=voice)
+        if source is not None:
+            self._check_speech_pair(source, target)
+        elif not any(
+            spoken == target.key
+            or self._texts.planner().routes(spoken, target.key)
+            or self._needs_english(Language.parse(spoken), target)
+            for spoken in sorted(self.spoken_languages())
+        ):
+            # What is said there is true of every spoken language.
+            self._texts.check_pair(Language.parse(ENGLISH), target)
+
     async def detect_speech(
         self, samples: Samples, state: bytes | None, *, context: RequestContext
     ) -> SpeechProbabilities:

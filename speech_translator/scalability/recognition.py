@@ -126,10 +126,21 @@ class Recognition:
             work = _Recording(self._access, info.name, samples, clips, attempt, progress)
             return await work.run(template, duration, english)
 
-        recognised, _ = await self._access.first_answer(
+        recognised, index = await self._access.first_answer(
             engines, lambda info: [info.name], context, by
         )
-        return recognised
+        if index == 0:
+            return recognised
+        return replace(recognised, transcription=replace(recognised.transcription, degraded=True))
+
+    def check(self, language: Language | None) -> None:
+        """Refuse a spoken language before the work.
+
+        Raises:
+            UnsupportedPair: no engine recognises it.
+            EngineUnavailable: an engine that may is still loading, or there is none.
+        """
+        self._engines(language)
 
     def _engines(self, language: Language | None) -> list[EngineInfo]:
         infos = self.infos()

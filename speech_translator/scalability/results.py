@@ -54,7 +54,8 @@ class TranscribedSegment:
 class Transcription:
     """A whole recording. ``duration`` in seconds; ``language_confidence`` in [0, 1].
 
-    ``language`` is None when it was to be detected and nothing was said.
+    ``language`` is None when it was to be detected and nothing was said; ``degraded`` says that a
+    fallback recognised it.
     """
 
     text: str
@@ -64,17 +65,22 @@ class Transcription:
     segments: tuple[TranscribedSegment, ...]
     engine: str
     translation: Translation | None = None
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """Spoken text: mono float32 samples at ``sample_rate`` Hz; ``voice`` is a ``Voice.id``."""
+    """Spoken text: mono float32 samples at ``sample_rate`` Hz; ``voice`` is a ``Voice.id``.
+
+    ``degraded`` says that a fallback spoke.
+    """
 
     samples: Samples = field(repr=False)
     sample_rate: int
     voice: str
     engine: str
     language: Language
+    degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -72,8 +73,10 @@ class Synthesis:
             samples = _joined(audio, [pause_after(part) / speed for part in parts], rate)
             return Speech(samples, rate, spoken or info.name, info.name, language)
 
-        speech, _ = await self._access.first_answer(engines, lambda info: [info.name], context, by)
-        return speech
+        speech, index = await self._access.first_answer(
+            engines, lambda info: [info.name], context, by
+        )
+        return replace(speech, degraded=index > 0)
 
     async def _part(
         self,

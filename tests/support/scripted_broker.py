@@ -89,7 +89,9 @@ def detector() -> ScriptedEngine:
     return ScriptedEngine(EngineInfo("silero", "voice_activity"), answer)
 
 
-def recogniser(language: str, *texts: str, to_english: bool = True) -> ScriptedEngine:
+def recogniser(
+    language: str, *texts: str, to_english: bool = True, name: str = "whisper"
+) -> ScriptedEngine:
     """Gives every clip the next of ``texts`` as one segment; English readings are marked."""
     left = list(texts)
 
@@ -100,7 +102,7 @@ def recogniser(language: str, *texts: str, to_english: bool = True) -> ScriptedE
         return Transcript((Segment(0.0, seconds, said, 0.9),), language, 0.9)
 
     info = EngineInfo(
-        "whisper", "recognition", languages=("en", "pt", "fr", "de"), to_english=to_english
+        name, "recognition", languages=("en", "pt", "fr", "de"), to_english=to_english
     )
     return ScriptedEngine(info, answer)
 

@@ -435,6 +435,7 @@ async def test_a_recording_is_transcribed(api):
         "duration",
         "segments",
         "engine",
+        "degraded",
     }
 
 
@@ -565,8 +566,44 @@ async def test_bad_fields_of_one_route(api, route, fields, code):
     assert api.decoders.seen == []
 
 
-async def test_an_unknown_voice_and_silence_are_refused(api):
-    problem(await speak(api, voice=SECRET), 422, "unsupported_voice")
+@pytest.mark.parametrize(
+    ("route", "fields", "code"),
+    [
+        ("/translate/speech", {"target_language": "pt", "voice": SECRET}, "unsupported_voice"),
+        ("/translate/speech", {"target_language": "de"}, "unsupported_voice"),
+        (
+            "/translate/speech",
+            {"source_language": "en", "target_language": "fr"},
+            "unsupported_pair",
+        ),
+        ("/transcribe/audio", {"target_language": "it"}, "unsupported_pair"),
+        ("/transcribe/audio", {"source_language": "xh"}, "unsupported_pair"),
+    ],
+)
+async def test_what_no_engine_can_do_is_refused_before_decoding(api, route, fields, code):
+    problem(await api.client.post(route, files=UPLOAD, data=fields), 422, code)
+    assert api.decoders.seen == []
+
+
+async def test_a_recording_has_its_own_length_to_be_worked_on():
+    async with running(audio_request_timeout_s=10.0) as harness:
+        harness.decoders.seconds = 300.0
+        seen = []
+        submit = harness.broker.submit
+
+        async def watch(engine, call, *, deadline, **rest):
+            seen.append(deadline.remaining())
+            return await submit(engine, call, deadline=deadline, **rest)
+
+        harness.broker.submit = watch
+        assert (await transcribe(harness)).status_code == 200
+        assert seen
+        assert min(seen) > 10.0
+        seen.clear()
+        await harness.client.post(
+            "/transcribe/audio", files=UPLOAD, headers={"X-Request-Timeout": "20"}
+        )
+        assert max(seen) <= 20.0
 
 
 @pytest.mark.parametrize(

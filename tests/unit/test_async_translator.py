@@ -336,3 +336,39 @@ async def test_speech_to_speech() -> None:
     assert result.transcription.translation.text == "pt:One."
     assert result.speech.engine == "slow"
     assert len(result.speech.samples) > 0
+
+
+async def test_fallbacks_for_speech_are_said() -> None:
+    broker = ScriptedBroker(
+        detector(),
+        fails(recogniser("en", "One.", name="first"), EngineFailed("no")),
+        recogniser("en", "One.", name="second"),
+        fails(speaker("slow", "en"), EngineFailed("no")),
+        speaker("quick", "en"),
+    )
+    config = TranslatorConfig((), ("first", "second"), ("slow", "quick"), ())
+    service = AsyncTranslator(broker, config)
+    heard = await service.transcribe(speech(14), language=EN, context=CONTEXT)
+    assert (heard.engine, heard.degraded) == ("second", True)
+    spoken = await service.synthesize("One.", language=EN, context=CONTEXT)
+    assert (spoken.engine, spoken.degraded) == ("quick", True)
+    spoken = await service.synthesize("One.", language=EN, voice="quick:en", context=CONTEXT)
+    assert not spoken.degraded
+
+
+async def test_what_recordings_cannot_become_is_refused_before_the_work() -> None:
+    service, broker = door(
+        detector(), recogniser("fr"), translator("a", "en-pt"), speaker("slow", "pt", "de")
+    )
+    service.check_speech(None, None)
+    service.check_speech(None, PT, speak=True)  # French by recognition's own English
+    service.check_speech(FR, PT, voice="slow:pt", speak=True)
+    service.check_speech(None, DE)  # it may be German that is spoken
+    italian = Language.parse("it")
+    for source, target in ((italian, None), (italian, PT), (None, italian), (FR, DE)):
+        with pytest.raises(UnsupportedPair):
+            service.check_speech(source, target)
+    for target, voice in ((EN, None), (PT, "nobody")):
+        with pytest.raises(UnsupportedVoice):
+            service.check_speech(None, target, voice=voice, speak=True)
+    assert not any(engine.calls for engine in broker.engines.values())

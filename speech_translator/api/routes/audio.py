@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
@@ -132,14 +133,17 @@ async def _receive(
     request: Request,
     names: Collection[str],
     parse: Callable[[Mapping[str, str], Settings], Form],
-    longest_s: float,
+    check: Callable[[Form], None],
+    longest_audio_s: float,
 ) -> tuple[Form, DecodedAudio, RequestContext]:
-    """The form and its recording, decoded; the upload is deleted by then.
+    """The form, its recording, decoded, and the bounds of the work; the upload is deleted by then.
 
-    The fields are looked at first: what is refused anyway is not decoded.
+    The fields are looked at first: what is refused anyway is not decoded. The work gets a time of
+    its own, with the recording's length in it, so that no length which is taken in is too long.
     """
     state = state_of(request)
     settings = state.settings
+    began = time.monotonic()
     context = request_context(request, settings.audio_request_timeout_s)
     async with receive_upload(
         request,
@@ -149,14 +153,17 @@ async def _receive(
         pace=Pace(settings.body_timeout_s, settings.audio_request_timeout_s),
     ) as upload:
         form = parse(upload.fields, settings)
+        check(form)
         audio = await cancel_on_disconnect(
             request,
             services_of(request).decoders.decode(
-                upload.file, max_seconds=longest_s, deadline=context.deadline
+                upload.file, max_seconds=longest_audio_s, deadline=context.deadline
             ),
         )
     state.metrics.audio("received", audio.duration)
-    return form, audio, context
+    longest_s = settings.audio_request_timeout_s + audio.duration
+    spent_s = time.monotonic() - began
+    return form, audio, request_context(request, longest_s, spent_s=spent_s)
 
 
 @router.post(
@@ -189,13 +196,17 @@ async def transcribe_audio(request: Request) -> Response:
     `text`, `srt` and `vtt` hold the translation when there is one. `verbose_json` adds the
     confidence of each segment and what the upload was.
     """
-    longest_s = state_of(request).settings.max_audio_s
+    translator = services_of(request).translator
     form, audio, context = await _receive(
-        request, _TranscribeForm.NAMES, _TranscribeForm.parse, longest_s
+        request,
+        _TranscribeForm.NAMES,
+        _TranscribeForm.parse,
+        lambda form: translator.check_speech(form.source, form.target),
+        state_of(request).settings.max_audio_s,
     )
     found = await cancel_on_disconnect(
         request,
-        services_of(request).translator.transcribe(
+        translator.transcribe(
             audio.samples,
             language=form.source,
             target=form.target,
@@ -268,11 +279,19 @@ async def translate_speech(request: Request) -> Response:
     The answer is the audio. With `Accept: multipart/mixed` a JSON part with both texts comes
     before it; with `Accept: application/json` the audio stands in the JSON as base64.
     """
-    longest_s = state_of(request).settings.max_spoken_audio_s
-    form, audio, context = await _receive(request, _SpeechForm.NAMES, _SpeechForm.parse, longest_s)
+    translator = services_of(request).translator
+    form, audio, context = await _receive(
+        request,
+        _SpeechForm.NAMES,
+        _SpeechForm.parse,
+        lambda form: translator.check_speech(
+            form.source, form.target, speak=True, voice=form.voice
+        ),
+        state_of(request).settings.max_spoken_audio_s,
+    )
     spoken = await cancel_on_disconnect(
         request,
-        services_of(request).translator.translate_speech(
+        translator.translate_speech(
             audio.samples,
             source=form.source,
             target=form.target,
