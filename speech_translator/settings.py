@@ -7,12 +7,15 @@ is its documentation; ``docs/REFERENCE.md`` is generated from it.
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from speech_translator.errors import ConfigurationError
 
 
 def _user_directory(variable: str, fallback: str) -> Path:
@@ -220,7 +223,10 @@ class Settings(BaseSettings):
     """Longest live session, in seconds."""
 
     live_idle_timeout_s: float = Field(default=60.0, gt=0)
-    """Seconds without any message from the client after which a live session ends."""
+    """Seconds for which a live session waits for its client, and for nothing else, to go on."""
+
+    live_send_timeout_s: float = Field(default=20.0, gt=0)
+    """Seconds in which a live client must take what it is sent; a slower one is dropped."""
 
     shutdown_grace_s: float = Field(default=20.0, ge=0)
     """Seconds that requests in flight get to finish after SIGTERM."""
@@ -235,3 +241,26 @@ class Settings(BaseSettings):
         """Address to show to people on this machine."""
         shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
         return f"http://{shown}:{self.port}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings of the environment, but for those that are given and not None.
+
+    Raises:
+        ConfigurationError: a variable has a value that it cannot have. The message names variable
+            and fault, and not the value: it may be a secret.
+    """
+    try:
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(str(part) for part in fault['loc']).upper() or 'Settings'}: {fault['msg']}"
+            for fault in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError(f"Settings cannot be used. {'; '.join(faults)}.") from None
+    except SettingsError as error:
+        name = re.search(r'field "(\w+)"', str(error))
+        raise ConfigurationError(
+            f"{name[1].upper() if name else 'A setting'} must be a list, written as JSON: "
+            '["one", "two"].'
+        ) from None

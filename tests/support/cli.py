@@ -12,8 +12,9 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from speech_translator.cli.app import app
-from speech_translator.cli.surroundings import Surroundings, load_settings
+from speech_translator.cli.surroundings import Surroundings
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
+from speech_translator.settings import load_settings
 from tests.support.api import CHAINS, Broker, ScriptedDecoders, standard_engines
 from tests.support.scripted_broker import ScriptedEngine
 

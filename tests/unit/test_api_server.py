@@ -39,6 +39,7 @@ def test_an_address_that_is_not_ours_is_a_matter_of_configuration():
     [
         ("PORT", "eighty", "PORT: "),
         ("TRANSLATORS", '["nosuch"]', "There is no engine 'nosuch'"),
+        ("TRUSTED_HOSTS", "example.org", "TRUSTED_HOSTS must be a list, written as JSON"),
         ("HOST", "192.0.2.1", "Cannot listen on 192.0.2.1"),
     ],
 )
@@ -49,5 +50,5 @@ def test_wrong_settings_are_told_in_a_line(monkeypatch, capsys, name, value, sai
     error = capsys.readouterr().err
     assert said in error
     assert "Traceback" not in error
-    if name == "PORT":
+    if name in {"PORT", "TRUSTED_HOSTS"}:
         assert value not in error

