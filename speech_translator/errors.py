@@ -34,6 +34,7 @@
     │   │   ├── DamagedAudio          damaged_audio
     │   │   └── AudioTooLong          audio_too_long
     │   ├── ProtocolViolation         protocol_violation   a live client broke the message protocol
+    │   ├── SlowConsumer              slow_consumer        a live client does not take its events
     │   └── PoisonousInput            poisonous_input      it crashed an engine twice
     └── Unavailable                   unavailable          try again later
         ├── EngineUnavailable         engine_unavailable   not installed, not ready, or restarting
@@ -42,7 +43,8 @@
         ├── EngineTimeout             engine_timeout
         ├── Overloaded                overloaded           a bounded queue is full
         ├── DeadlineExceeded          deadline_exceeded
-        └── ShuttingDown              shutting_down
+        └── ShuttingDown              shutting_down        it was given up
+            └── Draining              draining             it was not begun
 
 Messages are for the caller: they say what to do and never hold the caller's text, a stack or a
 path. ``api/errors.py`` is the one place that maps the tree to HTTP, WebSocket and CLI answers.
@@ -255,6 +257,12 @@ class ProtocolViolation(InvalidRequest):
     code = "protocol_violation"
 
 
+class SlowConsumer(InvalidRequest):
+    """A live client did not take what it was sent; its session is over."""
+
+    code = "slow_consumer"
+
+
 class PoisonousInput(InvalidRequest):
     """This input crashed its engine twice; it is refused from now on, by digest."""
 
@@ -316,6 +324,12 @@ class DeadlineExceeded(Unavailable):
 
 
 class ShuttingDown(Unavailable):
-    """The service is draining and takes no new work."""
+    """The service stops and gave up what was under way."""
 
     code = "shutting_down"
+
+
+class Draining(ShuttingDown):
+    """The service is about to stop: it finishes what is under way and takes no new work."""
+
+    code = "draining"

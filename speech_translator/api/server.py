@@ -26,6 +26,7 @@ from speech_translator.api.banner import engine_lines, listening_lines
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.http_protocol import bounded
 from speech_translator.api.realtime.stream import hub_of
+from speech_translator.api.socket_protocol import BoundedSocketProtocol
 from speech_translator.errors import ConfigurationError
 from speech_translator.observability import logger
 from speech_translator.settings import Settings
@@ -92,7 +93,7 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         port=settings.port,
         loop="uvloop",
         http=bounded(settings.header_timeout_s),
-        ws="websockets-sansio",
+        ws=BoundedSocketProtocol,
         ws_max_size=MAX_SOCKET_MESSAGE_BYTES,
         ws_per_message_deflate=False,
         # A client that sends faster than we read has its pongs behind its audio; the live sessions

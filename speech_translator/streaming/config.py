@@ -24,7 +24,9 @@ class SessionLimits:
     max_s: float = 4 * 3600.0
     """Longest session, by the clock and by its audio."""
     idle_s: float = 60.0
-    """Time without a message from the client after which the session ends."""
+    """Time after which the session ends when only its client could make it go on, and does not."""
+    send_s: float = 20.0
+    """Time in which the client must take what it is sent; a slower one is dropped."""
     unheard_s: float = 10.0
     """Audio that may wait for voice activity detection; then the socket is not read."""
     backlog_s: float = 45.0
@@ -41,4 +43,8 @@ class SessionLimits:
     @classmethod
     def from_settings(cls, settings: Settings) -> SessionLimits:
         """The part of the settings that matters here."""
-        return cls(max_s=settings.live_max_s, idle_s=settings.live_idle_timeout_s)
+        return cls(
+            max_s=settings.live_max_s,
+            idle_s=settings.live_idle_timeout_s,
+            send_s=settings.live_send_timeout_s,
+        )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from speech_translator.errors import Overloaded, ShuttingDown
+from speech_translator.errors import Draining, Overloaded
 
 
 class Endable(Protocol):
@@ -43,10 +43,10 @@ class LiveHub:
 
         Raises:
             Overloaded: all are taken.
-            ShuttingDown: the process is about to stop.
+            Draining: the process is about to stop.
         """
         if self._draining:
-            raise ShuttingDown("The service is stopping; connect again in a moment.")
+            raise Draining("The service is stopping; connect again in a moment.")
         if self._taken >= self._max_sessions:
             raise Overloaded(
                 "All live sessions are taken; try again later.",

@@ -1,14 +1,15 @@
 """The messages of ``WS /translate/stream``: parsed and checked on the way in, typed on the way out.
 
-Clients send one JSON text message, then audio as binary messages, then ``{"type": "end"}``. Every
-message of the server is JSON with ``type`` and ``seq``, which counts from 1 without gaps.
+Clients send one JSON text message, then audio as binary messages, then ``{"type": "end"}``; in
+between ``{"type": "keep_alive"}`` where they have no audio to send. Every message of the server is
+JSON with ``type`` and ``seq``, which counts from 1 without gaps.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import msgspec
 
@@ -26,6 +27,12 @@ MAX_FRAME_BYTES = 256 * 1024
 
 EndReason = Literal["end", "idle_timeout", "session_too_long", "shutting_down"]
 
+ContainerEncoding = Literal["webm_opus", "ogg_opus"]
+"""What a browser's MediaRecorder makes of a microphone."""
+
+Control = Literal["end", "keep_alive"]
+"""Types of a client's later text messages."""
+
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
@@ -33,10 +40,10 @@ _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
 class AudioFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the binary messages hold: mono samples."""
+    """What the binary messages hold: mono samples, or a container that states its own rate."""
 
     encoding: str = "pcm_s16le"
-    sample_rate: int = SAMPLE_RATE
+    sample_rate: int | None = None
 
 
 class _Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,10 +53,6 @@ class _Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audio: AudioFormat = AudioFormat()
     partials: bool = False
     speech: bool = False
-
-
-class _Control(msgspec.Struct, frozen=True):
-    type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,38 +89,53 @@ def parse_start(message: str | bytes) -> StartRequest:
             field=field,
             fields=list(_Start.__struct_fields__),
         ) from None
-    if asked.audio.encoding not in get_args(PcmEncoding):
-        raise InvalidField(
-            "This audio encoding is not offered.",
-            field="audio.encoding",
-            supported=list(get_args(PcmEncoding)),
-        )
-    if asked.audio.sample_rate not in PCM_RATES:
-        raise InvalidField(
-            "This sample rate is not offered.",
-            field="audio.sample_rate",
-            supported=list(PCM_RATES),
-        )
     return StartRequest(
         parse_source(asked.source_language),
         _targets(asked),
-        asked.audio,
+        _audio(asked.audio),
         asked.partials,
         asked.speech,
     )
 
 
-def parse_control(message: str) -> Literal["end"]:
-    """A later text message of a client: only ``end`` there is.
+def _audio(asked: AudioFormat) -> AudioFormat:
+    """The format, checked, with its rate where the client has to state one."""
+    encodings = [*get_args(PcmEncoding), *get_args(ContainerEncoding)]
+    if asked.encoding not in encodings:
+        raise InvalidField(
+            "This audio encoding is not offered.", field="audio.encoding", supported=encodings
+        )
+    if asked.encoding in get_args(ContainerEncoding):
+        if asked.sample_rate is not None:
+            raise InvalidField(
+                "A container states its sample rate itself; leave it out.",
+                field="audio.sample_rate",
+            )
+        return asked
+    rate = SAMPLE_RATE if asked.sample_rate is None else asked.sample_rate
+    if rate not in PCM_RATES:
+        raise InvalidField(
+            "This sample rate is not offered.",
+            field="audio.sample_rate",
+            supported=list(PCM_RATES),
+        )
+    return AudioFormat(asked.encoding, rate)
+
+
+def parse_control(message: str) -> Control:
+    """A later text message of a client.
 
     Raises:
-        ProtocolViolation: anything else.
+        ProtocolViolation: anything but a ``Control``.
     """
-    if _kind_of(message) != "end":
-        raise ProtocolViolation(
-            'After the first message only audio and {"type": "end"} are taken.', expected="end"
-        )
-    return "end"
+    kind = _kind_of(message)
+    for control in get_args(Control):
+        if kind == control:
+            return cast("Control", control)
+    raise ProtocolViolation(
+        "After the first message only audio, `end` and `keep_alive` are taken.",
+        expected=list(get_args(Control)),
+    )
 
 
 def _kind_of(message: str | bytes) -> str | None:

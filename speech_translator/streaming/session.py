@@ -19,6 +19,7 @@ from speech_translator.scalability.results import Speech
 from speech_translator.streaming import speaking, telling
 from speech_translator.streaming.config import SessionConfig, SessionLimits
 from speech_translator.streaming.hearing import Hearing
+from speech_translator.streaming.idleness import IdleWatch
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import Ack, Done, EndReason, ServerEvent, Warned
 from speech_translator.streaming.partials import OpenUtterance, PartialPacer
@@ -59,7 +60,9 @@ class LiveSession:
         self._request = config.request
         self._limits = limits
         self._clock = clock
-        self._began = self._last_message = clock()
+        self._began = clock()
+        self._idle = IdleWatch(limits.idle_s, self._began)
+        self._held = False
         self._actions: list[Action] = []
         self._jobs = Jobs()
         self._hearing = Hearing(limits.endpoint)
@@ -72,7 +75,6 @@ class LiveSession:
         self._acknowledged_s = 0.0
         self._warned_at = -math.inf
         self._warned_late_audio = False
-        self._was_reading = True
         self._ending: EndReason | None = None
         self._closed = False
 
@@ -103,9 +105,10 @@ class LiveSession:
 
     def receive_audio(self, samples: Samples) -> list[Action]:
         """Audio came, as 16 kHz samples; what comes after the end is not heard."""
-        self._last_message = self._clock()
+        now = self._clock()
+        self._idle.heard(now)
         if self._ending is None:
-            self._hearing.append(samples, self._last_message)
+            self._hearing.append(samples, now)
             if self._hearing.received_s > self._limits.max_s:
                 return self.end("session_too_long")
         elif self._ending == "end" and not self._warned_late_audio:
@@ -113,11 +116,23 @@ class LiveSession:
             self._send(Warned(code="audio_after_end", message="Audio after the end is not heard."))
         return self._proceed()
 
+    def keep_alive(self) -> list[Action]:
+        """The client is there, though it says nothing."""
+        self._idle.heard(self._clock())
+        return self._proceed()
+
+    def hold(self, *, held: bool) -> None:
+        """Whether the client has not yet taken all that it was sent: until then it is not idle."""
+        self._held = held
+        self._watch_idleness()
+
     def end(self, reason: EndReason) -> list[Action]:
         """Hear no more audio; what is pending is finished, then the socket closes."""
         if self._ending is None:
             self._ending = reason
             self._hearing.end(self._clock())
+            if reason == "shutting_down":
+                self._send(telling.draining())
         return self._proceed()
 
     def complete(self, work_id: int, result: Result) -> list[Action]:
@@ -138,6 +153,8 @@ class LiveSession:
             case Speak(), Speech():
                 for piece in speaking.pieces(work, result):
                     self._send(piece)
+                seconds = len(result.samples) / result.sample_rate
+                self._idle.plays(seconds, self._clock())
             case None, _:  # given up before it was done
                 pass
             case _:
@@ -191,9 +208,7 @@ class LiveSession:
             return None
         moments = [self._jobs.next_retry()]
         if self._ending is None:
-            moments.append(self._began + self._limits.max_s)
-            if self.reading:
-                moments.append(self._last_message + self._limits.idle_s)
+            moments += [self._began + self._limits.max_s, self._idle.deadline]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def handle_timeout(self) -> list[Action]:
@@ -203,7 +218,7 @@ class LiveSession:
             self._actions += self._jobs.due(now)
         if now >= self._began + self._limits.max_s:
             return self.end("session_too_long")
-        if self.reading and now >= self._last_message + self._limits.idle_s:
+        if self._idle.deadline is not None and now >= self._idle.deadline:
             return self.end("idle_timeout")
         return self._proceed()
 
@@ -227,12 +242,15 @@ class LiveSession:
         self._speak()
         self._warn_when_behind()
         self._acknowledge(_ACK_STEP_S)
-        if self.reading and not self._was_reading:
-            self._last_message = self._clock()  # the client was silent because of us
-        self._was_reading = self.reading
+        self._watch_idleness()
         if self._hearing.closed and not len(self._queue) and not self._jobs.busy(Speak):
             self._finish(self._ending or "end")
         return self._take()
+
+    def _watch_idleness(self) -> None:
+        """The next move is the client's when nothing is being done for it."""
+        busy = self._held or not self.reading or len(self._jobs) or len(self._queue)
+        self._idle.waits(waiting=not busy, now=self._clock())
 
     def _bounded(self, boundaries: list[Boundary]) -> None:
         """Utterances have begun or ended."""

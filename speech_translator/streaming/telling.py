@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from speech_translator.errors import SpeechTranslatorError
+from speech_translator.errors import Draining, SpeechTranslatorError
 from speech_translator.languages import Language
 from speech_translator.streaming.config import SessionConfig
 from speech_translator.streaming.interpreting import Interpretation
@@ -20,6 +20,14 @@ def ready(config: SessionConfig) -> Ready:
         audio=request.audio,
         partials=request.partials,
         speech=request.speech,
+    )
+
+
+def draining() -> Warned:
+    """The service stops: what was said is still finished."""
+    return Warned(
+        code=Draining.code,
+        message="The service is stopping: audio is no longer heard; what was said is finished.",
     )
 
 

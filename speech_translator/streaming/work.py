@@ -113,6 +113,10 @@ class Jobs:
         self._retry_at: dict[int, float] = {}
         self._last = 0
 
+    def __len__(self) -> int:
+        """How many."""
+        return len(self._works)
+
     def start(self, work: Work) -> Start:
         """Begin a piece of work."""
         self._last += 1

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import signal
+import socket
 import sys
 import wave
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from typing import get_args
 import numpy as np
 import psutil
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from speech_translator.api.realtime.stream import CLOSE_CODES
@@ -346,6 +348,52 @@ async def test_a_silent_client_is_let_go(service: Server) -> None:
     assert session.text == "Hello there."
     assert session.told("done")[0]["reason"] == "idle_timeout"
     assert (session.close_code, session.close_reason) == (1008, "idle_timeout")
+
+
+async def test_a_client_that_does_not_read_is_dropped_as_slow_and_not_as_idle() -> None:
+    """Its idle timeout is the shorter one; but it speaks all the time."""
+    settings = {**LIMITS, "LIVE_SEND_TIMEOUT_S": "3", "LIVE_IDLE_TIMEOUT_S": "1"}
+    with start_server(settings, arguments=SCRIPTED) as service:
+        host, port = service.url.removeprefix("http://").split(":")
+        line = socket.socket()
+        line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        line.connect((host, int(port)))
+        async with connect(
+            service.socket_url + "/translate/stream",
+            sock=line, proxy=None, ping_timeout=None, max_queue=1,
+        ) as client:  # fmt: skip
+            await client.send(json.dumps({**START, "speech": True}))
+
+            async def speak() -> None:
+                while True:
+                    await client.send(SPEECH + PAUSE)
+
+            speaking = asyncio.create_task(speak())
+            async with asyncio.timeout(30):
+                await client.recv()  # it is in the session
+                await no_sessions(service)
+                speaking.cancel()
+                with contextlib.suppress(ConnectionClosed):
+                    async for _ in client:  # what was on its way is still there, then the reason
+                        pass
+        assert (client.close_code, client.close_reason) == (1008, "slow_consumer")
+        assert '"outcome":"slow_consumer"' in service.log()
+        assert "Traceback" not in service.log()
+
+
+async def test_a_client_that_listens_may_be_silent_while_it_says_that_it_is_there(
+    service: Server,
+) -> None:
+    async with live_session(service.socket_url, **START) as session:
+        for _ in range(6):
+            await session.socket.send('{"type": "keep_alive"}')
+            await asyncio.sleep(0.5)
+        await session.send(SPEECH)
+        await session.end()
+        await session.until_closed()
+    check_order(session)
+    assert session.text == "Hello there."
+    assert session.close_code == 1000
 
 
 async def test_one_session_too_many_is_refused_before_the_socket_opens(service: Server) -> None:

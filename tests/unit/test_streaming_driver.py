@@ -1,24 +1,38 @@
+from __future__ import annotations
+
 import asyncio
 import json
 import pkgutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
 
-from speech_translator.engines.values import Call, Result
+from speech_translator.engines.values import Call, Result, Samples
 from speech_translator.errors import (
+    DamagedAudio,
+    InvalidAudio,
+    NoAudioTrack,
     Overloaded,
     PayloadTooLarge,
     ProtocolViolation,
     ShuttingDown,
+    SlowConsumer,
     SpeechTranslatorError,
     UnknownLanguage,
 )
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
-from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits, driver, partials
+from speech_translator.streaming import (
+    LiveDriver,
+    LiveHub,
+    SessionLimits,
+    driver,
+    partials,
+    running,
+)
 from tests.support.scripted_broker import (
     ScriptedBroker,
     ScriptedEngine,
@@ -65,6 +79,35 @@ class Line:
         self.closed = why
 
 
+@dataclass
+class Decoders:
+    """Streams whose bytes, behind the header, are each 0.1 s of sound."""
+
+    opened: int = 0
+    closed: int = 0
+    fed: list[bytes] = field(default_factory=list)
+    fails: Exception | None = None
+
+    async def open_stream(self, **_: object) -> Decoders:
+        if self.opened:
+            raise Overloaded("Too many live streams are being decoded.")
+        self.opened += 1
+        return self
+
+    async def feed(self, data: bytes) -> Samples:
+        if self.fails:
+            raise self.fails
+        self.fed.append(data)
+        loud = np.frombuffer(data, np.uint8) > 0
+        return np.repeat(loud, 1_600).astype(np.float32) * np.float32(0.5)
+
+    async def finish(self) -> Samples:
+        return np.zeros(160, np.float32)
+
+    async def close(self) -> None:
+        self.closed = 1
+
+
 def engines(*texts: str) -> list[ScriptedEngine]:
     return [
         translator("bergamot", "en-pt"),
@@ -81,11 +124,14 @@ def door(*given: ScriptedEngine) -> AsyncTranslator:
 
 @asynccontextmanager
 async def session(
-    translator_: AsyncTranslator, limits: SessionLimits | None = None
+    translator_: AsyncTranslator,
+    limits: SessionLimits | None = None,
+    decoders: Decoders | None = None,
 ) -> AsyncIterator[tuple[Line, LiveDriver]]:
     """A session that has to be over, with nothing left behind, once the block is."""
     line = Line()
-    live = LiveDriver(line, translator_, limits or SessionLimits())
+    decoders = decoders or Decoders()
+    live = LiveDriver(line, translator_, limits or SessionLimits(), decoders=decoders)
     before = asyncio.all_tasks()
     running = asyncio.create_task(live.run())
     try:
@@ -145,7 +191,9 @@ async def test_a_session_is_summed_up_for_the_log() -> None:
     ):
         line = Line()
         line.say(*messages)
-        summary = await LiveDriver(line, door(*engines("Hello.")), SessionLimits()).run()
+        translating = door(*engines("Hello."))
+        live = LiveDriver(line, translating, SessionLimits(), decoders=Decoders())
+        summary = await live.run()
         assert (summary.outcome, summary.finals) == (outcome, finals)
         assert summary.audio_s == (1.0 if SPEECH in messages else 0.0)
 
@@ -205,6 +253,7 @@ async def test_at_shutdown_what_was_said_is_told_first() -> None:
         await until(lambda: line.reads == 2)
         live.shut_down()
     assert [final["text"] for final in line.told("final")] == ["Hello."]
+    assert [warning["code"] for warning in line.told("warning")] == ["draining"]
     assert line.closed == "shutting_down"
 
 
@@ -214,16 +263,69 @@ async def test_at_shutdown_a_client_that_has_not_spoken_is_let_go() -> None:
     assert isinstance(line.closed, ShuttingDown)
 
 
-async def test_a_client_that_does_not_take_its_events_is_not_read_and_then_dropped(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("idle_s", [60, 0.05])
+async def test_a_client_that_does_not_take_its_events_is_not_read_and_then_dropped_as_slow(
+    monkeypatch: pytest.MonkeyPatch, idle_s: float
 ) -> None:
-    monkeypatch.setattr(driver, "OUTBOX_LIMIT", 3)
-    monkeypatch.setattr(driver, "SEND_TIMEOUT_S", 0.3)
-    async with session(door(*engines(*["Hello."] * 40))) as (line, _):
+    monkeypatch.setattr(running, "OUTBOX_LIMIT", 3)
+    limits = SessionLimits(idle_s=idle_s, send_s=0.3)
+    async with session(door(*engines(*["Hello."] * 40)), limits) as (line, _):
         line.takes.clear()
         line.say(START, *[SPEECH, PAUSE] * 40)
     assert line.reads < 40
-    assert line.closed is None
+    assert isinstance(line.closed, SlowConsumer)
+
+
+async def test_a_sign_of_life_is_no_audio() -> None:
+    async with session(door(*engines("Hello."))) as (line, _):
+        alive = json.dumps({"type": "keep_alive"})
+        line.say(START, alive, SPEECH, alive, END, alive)
+    assert [final["text"] for final in line.told("final")] == ["Hello."]
+    assert line.closed == "end"
+
+
+CONTAINER = json.dumps({"source_language": "en", "audio": {"encoding": "webm_opus"}})
+HEADER = b"\x1a\x45\xdf\xa3"
+
+
+async def test_audio_in_a_container_goes_through_a_decoder_in_small_pieces() -> None:
+    decoders = Decoders()
+    async with session(door(*engines("Hello.")), decoders=decoders) as (line, _):
+        # The header in two messages, then more than one may decode at once.
+        line.say(CONTAINER, HEADER[:1], HEADER[1:] + b"x" * 20, bytes(3_000), END)
+    assert line.told("ready")[0]["audio"] == {"encoding": "webm_opus", "sample_rate": None}
+    assert len(line.told("final")) == 1
+    assert line.told("done")[0]["audio_s"] == pytest.approx(302.41)
+    assert max(map(len, decoders.fed)) <= 1024
+    assert decoders.closed == 1
+
+
+@pytest.mark.parametrize("error", [DamagedAudio("damaged"), NoAudioTrack("none")])
+async def test_a_container_that_cannot_be_decoded_ends_its_session(error: InvalidAudio) -> None:
+    decoders = Decoders(fails=error)
+    async with session(door(*engines()), decoders=decoders) as (line, _):
+        line.say(CONTAINER, HEADER)
+    assert line.told("error")[0]["code"] == error.code
+    assert line.told("error")[0]["fatal"]
+    assert line.closed is error
+    assert decoders.closed == 1
+
+
+async def test_what_is_no_such_container_is_told_so_and_never_decoded() -> None:
+    decoders = Decoders()
+    async with session(door(*engines()), decoders=decoders) as (line, _):
+        line.say(CONTAINER, SPEECH)
+    assert line.told("error")[0]["code"] == "unsupported_audio"
+    assert "webm_opus" in line.told("error")[0]["message"]
+    assert decoders.fed == []
+    assert decoders.closed == 1
+
+
+async def test_a_container_for_which_there_is_no_decoder_is_refused_at_the_start() -> None:
+    async with session(door(*engines()), decoders=Decoders(opened=1)) as (line, _):
+        line.say(CONTAINER)
+    assert [event["code"] for event in line.events] == ["overloaded"]
+    assert isinstance(line.closed, Overloaded)
 
 
 async def test_partials_that_wait_for_the_client_give_way_to_newer_ones(
@@ -275,7 +377,7 @@ async def test_a_fault_in_the_session_itself_strands_no_utterance(
     monkeypatch: pytest.MonkeyPatch,
     broken: str,
     told: list[tuple[int | None, bool]],
-    closed: object,
+    closed: Any,
 ) -> None:
     name = f"speech_translator.{broken}"
     works, faults = pkgutil.resolve_name(name), 0

@@ -80,6 +80,8 @@ def test_everything_that_a_client_can_say() -> None:
         (start(speech=True), InvalidField, "speech"),
         (start(audio=None), InvalidField, "audio"),
         (start(audio={"encoding": "opus"}), InvalidField, "audio.encoding"),
+        (start(audio={"encoding": "webm_opus", "sample_rate": 48_000}), InvalidField,
+         "audio.sample_rate"),
         (start(audio={"sample_rate": 44_100}), InvalidField, "audio.sample_rate"),
         (start(audio={"sample_rate": 1e4}), InvalidField, "audio.sample_rate"),
         (start(audio={"sample_rate": "16000"}), InvalidField, "audio.sample_rate"),
@@ -110,8 +112,15 @@ def test_refusals_never_quote_the_client() -> None:
         assert "zzsecretzz" not in f"{raised.value.message} {raised.value.details}"
 
 
-def test_the_only_later_message_is_the_end() -> None:
+@pytest.mark.parametrize("encoding", ["webm_opus", "ogg_opus"])
+def test_a_container_states_its_own_rate(encoding: str) -> None:
+    audio = parse_start(start(audio={"encoding": encoding})).audio
+    assert (audio.encoding, audio.sample_rate) == (encoding, None)
+
+
+def test_later_messages_are_the_end_and_signs_of_life() -> None:
     assert parse_control('{"type": "end"}') == "end"
+    assert parse_control('{"type": "keep_alive"}') == "keep_alive"
     for message in ('{"type": "start"}', "{}", '{"type": 3}'):
         with pytest.raises(ProtocolViolation):
             parse_control(message)

@@ -144,6 +144,51 @@ def test_the_client_is_not_idle_while_it_is_not_read() -> None:
     assert [done.reason for done in sim.told(Done)] == ["idle_timeout"]
 
 
+def test_a_client_that_has_not_taken_its_events_is_not_idle() -> None:
+    sim = Simulation()
+    sim.session.hold(held=True)
+    sim.tick(1000)
+    assert sim.told(Done) == []
+    sim.session.hold(held=False)
+    sim.tick(59)
+    assert sim.told(Done) == []
+    sim.tick(2)
+    assert sim.closed == "idle_timeout"
+
+
+def test_a_client_that_waits_for_what_it_said_is_not_idle() -> None:
+    sim = Simulation(auto=False)
+    sim.hear(word(1), silence(30))
+    sim.tick(100)
+    assert sim.told(Done) == []
+    sim.auto = True
+    sim.answer_all()
+    assert texts(sim) == ["w1"]
+    sim.tick(59)
+    assert sim.told(Done) == []
+    sim.tick(2)
+    assert sim.closed == "idle_timeout"
+
+
+def test_a_client_that_listens_is_not_idle() -> None:
+    sim = Simulation(request(speech=True))
+    sim.hear(word(1), silence(30), word(2), silence(30))  # 5 s of speech are sent for each
+    sim.tick(67)
+    assert sim.told(Done) == []
+    sim.tick(3)
+    assert sim.closed == "idle_timeout"
+
+
+def test_a_client_that_says_that_it_is_there_is_not_idle() -> None:
+    sim = Simulation()
+    for _ in range(5):
+        sim.tick(50)
+        sim.perform(sim.session.keep_alive())
+    assert sim.told(Done) == []
+    sim.tick(60)
+    assert sim.closed == "idle_timeout"
+
+
 def test_idle_and_too_long_sessions_are_flushed_and_ended() -> None:
     sim = Simulation()
     sim.hear(word(1))
@@ -469,6 +514,7 @@ def test_at_shutdown_the_running_sentence_is_finished() -> None:
     sim = Simulation()
     sim.hear(word(1), word(2))
     sim.perform(sim.session.end("shutting_down"))
+    assert [warned.code for warned in sim.told(Warned)] == ["draining"]
     assert texts(sim) == ["w1 w2"]
     assert sim.closed == "shutting_down"
 

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from speech_translator.api.dependencies import ANONYMOUS, services_of, state_of
 from speech_translator.api.errors import close_code_of, problem_response, request_id_of
-from speech_translator.errors import ShuttingDown, SpeechTranslatorError
+from speech_translator.errors import Draining, SpeechTranslatorError
 from speech_translator.observability import logger
 from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
@@ -37,13 +37,15 @@ async def translate_stream(socket: WebSocket) -> None:
     hub = hub_of(socket.app)
     try:
         if state.draining:
-            raise ShuttingDown("The service is stopping; connect again in a moment.")
+            raise Draining("The service is stopping; connect again in a moment.")
         with hub.place():
             await socket.accept()
+            services = services_of(socket)
             driver = LiveDriver(
                 _SocketTransport(socket),
-                services_of(socket).translator,
+                services.translator,
                 SessionLimits.from_settings(state.settings),
+                decoders=services.decoders,
                 owner=ANONYMOUS,
             )
             with hub.running(driver):
