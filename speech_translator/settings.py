@@ -186,6 +186,10 @@ class Settings(BaseSettings):
     max_concurrent_requests: int = Field(default=1024, ge=1)
     """HTTP requests at the same time; more are refused with 503."""
 
+    max_concurrent_recordings: int = Field(default=32, ge=1)
+    """Uploaded recordings that are received or worked on at the same time; more are refused with
+    503. Each may hold its upload, or its sound at 230 MB an hour, in SPOOL_DIR."""
+
     max_audio_s: float = Field(default=2 * 3600.0, gt=0)
     """Longest recording after decoding, in seconds."""
 

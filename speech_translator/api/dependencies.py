@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 from starlette.requests import HTTPConnection
 
 from speech_translator.engines.values import EngineInfo, Priority, Task
-from speech_translator.errors import InvalidField
+from speech_translator.errors import InvalidField, Overloaded
 from speech_translator.observability import Metrics
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.results import RequestContext
@@ -30,7 +30,7 @@ class ApiState:
 
     ``services`` is None until the lifespan has opened them. ``draining`` turns true at SIGTERM,
     after which nothing new should be begun. ``tasks`` gives the task of each configured engine;
-    ``started_at`` is a point of ``time.monotonic``.
+    ``started_at`` is a point of ``time.monotonic``; ``recordings`` are being received or worked on.
     """
 
     settings: Settings
@@ -39,6 +39,7 @@ class ApiState:
     services: Services | None = None
     draining: bool = False
     started_at: float = field(default_factory=time.monotonic)
+    recordings: int = 0
     languages: tuple[tuple[EngineInfo, ...], bytes] | None = None  # kept body of /languages
     openapi: bytes | None = None  # kept body of /openapi.json
 
@@ -55,6 +56,22 @@ def services_of(connection: HTTPConnection) -> Services:
     if services is None:
         raise RuntimeError("the application was called before its lifespan began")
     return services
+
+
+async def recording_place(connection: HTTPConnection) -> AsyncIterator[None]:
+    """Bounds the recordings at once, and with them the disk that they take; a dependency.
+
+    Raises:
+        Overloaded: there are as many as may be; nothing of the upload was read.
+    """
+    state = state_of(connection)
+    if state.recordings >= state.settings.max_concurrent_recordings:
+        raise Overloaded("Too many recordings are being worked on.", retry_after=5.0)
+    state.recordings += 1
+    try:
+        yield
+    finally:
+        state.recordings -= 1
 
 
 def request_context(

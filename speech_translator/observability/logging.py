@@ -126,8 +126,10 @@ class _StandardLibraryBridge(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record as one of our lines."""
         try:
-            logger(record.name).log(
-                record.levelno, record.getMessage().strip(), exc_info=record.exc_info or None
-            )
+            text = record.getMessage().strip()
+            if record.name == "asyncio":
+                # It goes on with the objects it speaks of, and those with what they hold.
+                text = text.partition("\n")[0].partition("(")[0].partition("<")[0].strip()
+            logger(record.name).log(record.levelno, text, exc_info=record.exc_info or None)
         except (ValueError, OSError, TypeError):  # a closed stream, or a malformed record
             self.handleError(record)

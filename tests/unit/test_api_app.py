@@ -374,6 +374,28 @@ async def test_more_requests_than_the_limit_are_refused_but_probes_are_not():
         assert (await first).status_code == 200
 
 
+async def test_more_recordings_than_the_limit_are_refused_unread():
+    async with running(max_concurrent_recordings=1) as harness:
+        release, begun = asyncio.Event(), asyncio.Event()
+        submit = harness.broker.submit
+
+        async def held(*args, **kwargs):
+            begun.set()
+            await release.wait()
+            return await submit(*args, **kwargs)
+
+        harness.broker.submit = held
+        first = asyncio.create_task(transcribe(harness, source_language="en"))
+        await begun.wait()
+        problem(await speak(harness), 503, "overloaded")
+        assert len(harness.decoders.seen) == 1
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        release.set()
+        assert (await transcribe(harness, source_language="en")).status_code == 200
+
+
 async def test_unknown_routes_and_methods_are_problems_too(api):
     problem(await api.client.get("/nothing/here"), 404, "not_found")
     problem(await api.client.get("/translate/text/"), 404, "not_found")

@@ -1,6 +1,7 @@
 """Log lines and metrics: what they say, and that they never say what users said."""
 
 import io
+import asyncio
 import json
 import logging
 
@@ -70,6 +71,20 @@ def test_the_standard_librarys_loggers_join_without_messages_of_exceptions(lines
     assert line["component"] == "uvicorn.error"
     assert line["exception"]["type"] == "ValueError"
     assert SECRET not in json.dumps(line)
+
+
+async def test_what_asyncio_tells_of_a_failed_callback_holds_no_values(lines):
+    def fail(said):
+        raise ValueError(said)
+
+    loop = asyncio.get_running_loop()
+    loop.call_soon(fail, "my secret words")
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    (line,) = lines()
+    assert line["event"].startswith("Exception in callback test_what_asyncio")
+    assert line["exception"]["type"] == "ValueError"
+    assert "secret" not in str(line)
 
 
 def test_configuring_twice_does_not_double_the_lines(lines):

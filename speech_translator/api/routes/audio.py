@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,7 +20,12 @@ from speech_translator.api.answers import (
     transcript_answer,
 )
 from speech_translator.api.body import Pace, cancel_on_disconnect
-from speech_translator.api.dependencies import request_context, services_of, state_of
+from speech_translator.api.dependencies import (
+    recording_place,
+    request_context,
+    services_of,
+    state_of,
+)
 from speech_translator.api.errors import request_id_of
 from speech_translator.api.multipart import multipart_mixed
 from speech_translator.api.negotiation import preferred_type
@@ -171,6 +176,7 @@ async def _receive(
     summary="Transcribe a recording",
     response_class=Response,
     response_model=None,
+    dependencies=[Depends(recording_place)],
     openapi_extra=form_operation(
         {
             "file": _FILE,
@@ -254,6 +260,7 @@ def _transcript(
     summary="Translate speech into speech",
     response_class=Response,
     response_model=None,
+    dependencies=[Depends(recording_place)],
     openapi_extra=form_operation(
         {
             "file": _FILE,
