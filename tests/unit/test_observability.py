@@ -1,7 +1,7 @@
 """Log lines and metrics: what they say, and that they never say what users said."""
 
-import io
 import asyncio
+import io
 import json
 import logging
 
