@@ -54,6 +54,7 @@ async def open_services(
             processes=settings.decoder_processes,
             memory_mb=settings.decoder_memory_mb,
             timeout_s=settings.decode_timeout_s,
+            max_streams=settings.live_max_sessions,
             spool_dir=settings.spool_dir,
         )
     )

@@ -32,6 +32,7 @@ from speech_translator.errors import (
 from speech_translator.media.downmix import clean, to_mono
 from speech_translator.media.resampling import Samples, StreamResampler
 from speech_translator.media.sniffing import AudioFormat
+from speech_translator.media.timeline import Timeline
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -125,8 +126,8 @@ class AudioReader:
     """Reads one upload.
 
     Args:
-        file: the upload; where it cannot seek it is taken for a live stream and every packet is
-            passed on at once.
+        file: the upload; where it cannot seek it is taken for a live stream: every packet is
+            passed on at once, and silence that its encoder left out is put back.
         audio_format: what sniffing found.
         sink: takes float32 samples at 16 kHz.
         max_seconds: length after which reading stops with ``AudioTooLong``.
@@ -156,6 +157,7 @@ class AudioReader:
         self._written = 0
         self._bad_packets = 0
         self._cut = False
+        self._timeline = Timeline()
 
     def read(self) -> ReadSummary:
         """Decode everything.
@@ -262,9 +264,13 @@ class AudioReader:
         if self._resampler is None or self._resampler.from_rate != rate:
             self._flush_resampler()
             self._resampler = StreamResampler(rate)
-        self._seconds += frame.samples / rate
+        seconds = frame.samples / rate
+        pause_s = self._timeline.silence_before(frame.time, seconds) if self._live else 0.0
+        self._seconds += pause_s + seconds
         if self._seconds > self._max_seconds:
             self._too_long()
+        if pause_s:
+            self._pending.append(np.zeros(round(pause_s * rate), np.float32))
         try:
             self._pending.append(to_mono(frame))
         except _FAULTS:  # a sample format or layout that PyAV does not hand over

@@ -53,6 +53,20 @@ async def test_what_was_fed_comes_back_at_once(pool, container):
     assert np.argmax(np.abs(np.fft.rfft(samples))) * 16_000 / len(samples) == pytest.approx(440, 1)
 
 
+@pytest.mark.parametrize("container", FORMATS)
+async def test_silence_that_the_encoder_left_out_is_put_back(pool, container):
+    rate = 48_000
+    audio = np.concatenate((tone(2.0, rate), np.zeros((1, 8 * rate)), tone(2.0, rate)), axis=1)
+    pieces = live_stream(container, audio.astype(np.float32), left_out=(2.5, 9.5))
+    stream = await pool.open_stream(audio_format=FORMATS[container])
+    parts = [await stream.feed(piece) for piece in pieces]
+    samples = np.concatenate([*parts, await stream.finish()])
+    assert len(samples) / 16_000 == pytest.approx(12.0, abs=0.15)
+    loud = np.flatnonzero(np.abs(samples) > 0.2) / 16_000
+    assert loud[loud < 5].max() == pytest.approx(2.0, abs=0.15)
+    assert loud[loud > 5].min() == pytest.approx(10.0, abs=0.15)
+
+
 async def test_where_messages_are_cut_changes_nothing(pool):
     data = b"".join(live_stream("webm", tone(1.0, 48_000)))
     results = []

@@ -33,6 +33,7 @@ from speech_translator.streaming.messages import (
     ServerEvent,
 )
 from tests.support.live_client import LiveSession, live_session, read_pcm, stream
+from tests.support.media_samples import live_stream, video_only
 from tests.support.server import Server, start_server
 
 RECORDINGS = Path("/usr/share/pocketsphinx/test/data/librivox")
@@ -122,6 +123,67 @@ async def test_other_formats_sent_as_fast_as_they_are_taken(
     assert {final["language"] for final in session.told("final")} == {"en"}
     assert shared(YOUNG_MAN + " " + SELFISH, session.text) > 0.8
     assert "egoísta" in session.translation("pt")
+
+
+@pytest.mark.parametrize("encoding", ["webm_opus", "ogg_opus"])
+async def test_what_a_browser_records_with_its_pauses_left_out(
+    server: Server, encoding: str
+) -> None:
+    first, second = recording("0880"), recording("0890")
+    first_s, pause_s = len(first) / 32_000, 6.0
+    pcm = first + bytes(int(pause_s * 32_000)) + second + bytes(32_000)
+    samples = resample(np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768, 16_000, 48_000)
+    pieces = live_stream(
+        encoding.partition("_")[0],
+        samples[np.newaxis],
+        left_out=(first_s + 0.3, first_s + pause_s - 0.3),
+    )
+    async with live_session(
+        server.socket_url,
+        source_language="en",
+        target_languages=["pt"],
+        audio={"encoding": encoding},
+    ) as session:
+        for piece in pieces:
+            await session.socket.send(piece)
+        await session.end()
+        await session.until_closed()
+    check_order(session)
+    assert session.events[0]["audio"] == {"encoding": encoding, "sample_rate": None}
+    assert shared(YOUNG_MAN + " " + SELFISH, session.text) > 0.8
+    assert "egoísta" in session.translation("pt")
+    finals = session.told("final")
+    before, after = finals[0], finals[-1]
+    assert before["end"] == pytest.approx(first_s, abs=0.5)
+    assert after["end"] == pytest.approx(first_s + pause_s + len(second) / 32_000, abs=0.5)
+    assert min(f["start"] for f in finals if f["start"] > first_s) == pytest.approx(
+        first_s + pause_s, abs=0.5
+    )
+    assert session.told("done")[0]["audio_s"] == pytest.approx(len(pcm) / 32_000, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("audio", "code"),
+    [
+        (np.full(8_000, 8000, "<i2").tobytes(), "unsupported_audio"),
+        (b"\x1a\x45\xdf\xa3" + b"no more of it" * 1_000, "damaged_audio"),
+        (video_only("matroska"), "no_audio_track"),
+    ],
+)
+async def test_what_is_no_recording_of_a_browser_is_refused_and_frees_its_decoder(
+    server: Server, audio: bytes, code: str
+) -> None:
+    before = len(server.processes())
+    async with live_session(
+        server.socket_url, source_language="en", audio={"encoding": "webm_opus"}
+    ) as session:
+        await session.socket.send(audio)
+        await session.end()
+        await session.until_closed()
+    assert session.events[-1]["code"] == code
+    assert (session.close_code, session.close_reason) == (1008, code)
+    await no_sessions(server)
+    assert len(server.processes()) <= before + 1  # the next one may be on its way
 
 
 def to_pcm(samples: np.ndarray) -> bytes:

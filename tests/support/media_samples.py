@@ -196,8 +196,24 @@ class _Pieces(io.RawIOBase):
         return len(self.pieces[-1])
 
 
-def live_stream(container: str, audio: np.ndarray, *, rate: int = 48_000) -> list[bytes]:
-    """Opus as a browser's recorder sends it: clusters or pages of 100 ms, no lengths, no index."""
+def live_stream(
+    container: str,
+    audio: np.ndarray,
+    *,
+    rate: int = 48_000,
+    left_out: tuple[float, float] = (0.0, 0.0),
+) -> list[bytes]:
+    """Opus as a browser's recorder sends it: clusters or pages of 100 ms, no lengths, no index.
+
+    Packets between the two times of ``left_out`` are not there, as in discontinuous transmission.
+    """
+
+    def mux(packets: list[av.Packet]) -> None:
+        for packet in packets:
+            at = float((packet.pts or 0) * packet.time_base)
+            if not left_out[0] <= at < left_out[1]:
+                output.mux(packet)
+
     clusters = {"live": "1", "cluster_time_limit": "100"}
     options = clusters if container == "webm" else {"page_duration": "100000"}
     sink = _Pieces()
@@ -209,6 +225,6 @@ def live_stream(container: str, audio: np.ndarray, *, rate: int = 48_000) -> lis
             samples = np.ascontiguousarray(audio[:, at : at + step])
             frame = av.AudioFrame.from_ndarray(samples, format="flt", layout="mono")
             frame.sample_rate, frame.pts = rate, at
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+            mux(stream.encode(frame))
+        mux(stream.encode(None))
     return sink.pieces
