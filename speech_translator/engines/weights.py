@@ -108,7 +108,7 @@ def join_parts(parts: Sequence[Path], target: Path, sha256: str, size: int) -> P
     """
     if is_stamped(target, sha256, size):
         return target
-    with _told_plainly(size):
+    with told_plainly(size):
         target.parent.mkdir(parents=True, exist_ok=True)
         with _locked(target.with_name(f".{target.name}.lock")):
             # Another process may have finished while this one waited.
@@ -222,7 +222,7 @@ def _damaged(target: Path) -> ModelDamaged:
 
 
 @contextmanager
-def _told_plainly(size: int) -> Iterator[None]:
+def told_plainly(size: int) -> Iterator[None]:
     """Turn errors of the file system into what the operator can do about them."""
     try:
         yield

@@ -76,6 +76,8 @@ class Hub:
     )
     damaged: set[str] = field(default_factory=set)
     """Files whose content is sent with its first byte changed."""
+    names_commits: bool = True
+    """Whether answers say their commit, as those of hubs do."""
     ranges: bool = True
     """Whether a part of a file can be asked for."""
     sent: Counter[str] = field(default_factory=Counter)
@@ -178,7 +180,7 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             return
         file = found.path(name)
-        commit = {"X-Repo-Commit": found.commit}
+        commit = {"X-Repo-Commit": found.commit} if self.hub.names_commits else {}
         if file is None:
             self._error(HTTPStatus.NOT_FOUND, code="EntryNotFound", **commit)
         elif file.stat().st_size < LFS_BYTES:
