@@ -18,47 +18,53 @@ MAX_WAITING = 256
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: its content, the line end that stood after it, and whether it was cut for size."""
+    """One line and the line end that stood after it, or a part of one that is too long."""
 
     content: bytes
     end: bytes = b"\n"
-    cut: bool = False
+    part: bool = False
+    """Whether it is not the whole line; the last part of one has its end."""
+    last: bool = True
+    """Whether the line is over with it."""
 
 
 class LineSplitter:
-    """Bytes in, whole lines out; a line of any length costs at most ``limit`` bytes of memory."""
+    """Bytes in, lines out; a line over ``limit`` bytes comes in parts, and none of it is lost."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._rest = bytearray()
-        self._cut = False
+        self._parted = False
 
     def feed(self, data: bytes) -> list[Line]:
-        """The lines that ``data`` completes."""
+        """The lines that ``data`` completes, and parts of one that it makes too long."""
         *whole, rest = data.split(b"\n")
         lines = []
         for piece in whole:
-            self._grow(piece)
+            lines += self._grow(piece)
             lines.append(self._take(b"\n"))
-        self._grow(rest)
-        return lines
+        return lines + self._grow(rest)
 
     def finish(self) -> list[Line]:
         """The last line, when nothing ended it."""
-        return [self._take(b"")] if self._rest or self._cut else []
+        return [self._take(b"")] if self._rest or self._parted else []
 
-    def _grow(self, piece: bytes) -> None:
-        room = self._limit - len(self._rest)
-        self._rest += piece[:room]
-        self._cut = self._cut or len(piece) > room
+    def _grow(self, piece: bytes) -> list[Line]:
+        self._rest += piece
+        if len(self._rest) <= self._limit:
+            return []
+        part = Line(bytes(self._rest), b"", part=True, last=False)
+        self._rest.clear()
+        self._parted = True
+        return [part]
 
     def _take(self, end: bytes) -> Line:
-        content, cut = bytes(self._rest), self._cut
+        content, parted = bytes(self._rest), self._parted
         self._rest.clear()
-        self._cut = False
-        if content.endswith(b"\r") and not cut:
-            return Line(content[:-1], b"\r" + end)
-        return Line(content, end, cut)
+        self._parted = False
+        if content.endswith(b"\r"):
+            content, end = content[:-1], b"\r" + end
+        return Line(content, end, parted)
 
 
 async def chunks(stream: BinaryIO) -> AsyncIterator[bytes]:
@@ -100,7 +106,7 @@ def _read(stream: BinaryIO) -> bytes:
 
 
 async def read_lines(stream: BinaryIO, limit: int) -> AsyncIterator[list[Line]]:
-    """Lines of ``stream``, as many at a time as are there; at most ``limit`` bytes of each."""
+    """Lines of ``stream``, as many at a time as are there; those over ``limit`` bytes in parts."""
     splitter = LineSplitter(limit)
     async for data in chunks(stream):
         if lines := splitter.feed(data):

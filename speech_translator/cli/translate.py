@@ -105,7 +105,9 @@ async def _inputs(
         yield [Line(text.encode(errors="surrogateescape")) for text in texts]
     elif whole:
         document = await read_all(stream, limit)
-        yield [Line(document[:limit], b"", cut=len(document) > limit)]
+        if len(document) > limit:  # part of a page is of no use
+            raise TextTooLong(f"The page is longer than {max_chars} characters.")
+        yield [Line(document, b"")]
     else:
         async for lines in read_lines(stream, limit):
             yield lines
@@ -139,14 +141,22 @@ class TranslationJob:
             *(self._translate(line, self.source) for line in lines), return_exceptions=True
         )
         for line, answer in zip(lines, answers, strict=True):
+            if not line.last:
+                self._pass_on(line)
+                continue
             self._lines += 1
             write(await self._written(line, answer))
+
+    def _pass_on(self, line: Line) -> None:
+        """Write the beginning of a line that is too long; its end is what is reported."""
+        if not self.as_json:
+            write(_raw(line))
 
     async def _translate(self, line: Line, source: Language | None) -> Translation | None:
         """The translation of a line; None where it has nothing on it."""
         from speech_translator.text import validate_text  # noqa: PLC0415  start quickly
 
-        if line.cut:
+        if line.part:
             raise TextTooLong(f"The text is longer than {self.max_chars} characters.")
         if not line.content:
             return None

@@ -229,13 +229,13 @@ def test_lines_are_the_same_however_they_are_cut():
         assert [*split.feed(data[:at]), *split.feed(data[at:]), *split.finish()] == expected
 
 
-def test_a_line_that_is_too_long_is_cut_and_the_next_is_whole():
+def test_a_line_that_is_too_long_comes_in_parts_and_the_next_is_whole():
     split = LineSplitter(4)
-    assert split.feed(b"123456789") == []
-    assert split.feed(b"0\nab\n") == [Line(b"1234", cut=True), Line(b"ab")]
+    assert split.feed(b"123456789") == [Line(b"123456789", b"", part=True, last=False)]
+    assert split.feed(b"0\r\nab\n") == [Line(b"0", b"\r\n", part=True), Line(b"ab")]
+    assert split.feed(b"12345") == [Line(b"12345", b"", part=True, last=False)]
+    assert split.finish() == [Line(b"", b"", part=True)]
     assert split.finish() == []
-    # A carriage return at the limit ends nothing.
-    assert LineSplitter(4).feed(b"123\r5678\n") == [Line(b"123\r", cut=True)]
 
 
 # doctor

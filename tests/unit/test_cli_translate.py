@@ -84,13 +84,25 @@ def test_when_all_fail_the_code_says_why(cli):
     assert "It did not work." in done.stderr
 
 
-def test_a_line_of_any_length_is_refused_in_bounded_memory(cli):
+def test_a_line_that_is_too_long_is_passed_on_whole_and_told_once(cli):
     cli.settings["max_text_chars"] = 100
     text = b"x" * 1_000_000 + b"\nShort.\n"
     done = cli("translate", "-f", "en", "-t", "pt", stdin=text)
-    assert done.stdout.endswith("\npt:Short.\n")
+    assert done.stdout == "x" * 1_000_000 + "\npt:Short.\n"
+    assert done.stderr.count("longer than 100 characters") == 1
+    done = cli("translate", "-f", "en", "-t", "pt", "--json", stdin=text)
+    assert [json.loads(line).get("error") for line in done.stdout.splitlines()] == [
+        {"code": "text_too_long"},
+        None,
+    ]
+
+
+def test_a_page_that_is_too_long_is_refused_whole(cli):
+    cli.settings["max_text_chars"] = 100
+    page = b"<p>" + b"x" * 1000
+    done = cli("translate", "-f", "en", "-t", "pt", "--format", "html", stdin=page)
+    assert (done.exit_code, done.stdout) == (3, "")
     assert "longer than 100 characters" in done.stderr
-    assert len(done.stdout) < 1000
 
 
 def test_a_lone_surrogate_is_refused(cli):
