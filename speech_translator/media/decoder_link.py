@@ -215,8 +215,12 @@ class Nursery:
             raise ProcessLostError
         return Decoder(channel, pidfd)
 
+    def kill(self) -> None:
+        """End it now, and every decoder with it; who waits for its answer hears of it."""
+        self._process.kill()
+
     async def end(self) -> None:
         """Kill it and every decoder with it, and reap it."""
         self._channel.close()
-        self._process.kill()
+        self.kill()
         await asyncio.to_thread(self._process.wait)

@@ -12,6 +12,7 @@ from speech_translator.media.decoder_link import Decoder, Nursery, ProcessLostEr
 _NURSERY_ATTEMPTS = 3
 _NURSERY_START_S = 30.0
 _FORK_S = 10.0
+_KILLED_S = 10.0
 
 
 class DecoderSupply:
@@ -29,7 +30,8 @@ class DecoderSupply:
         self._nursery_lock = asyncio.Lock()
         self._idle: list[Decoder] = []
         self._busy: set[Decoder] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._burials: set[asyncio.Task[None]] = set()
+        self._replenishing: set[asyncio.Task[None]] = set()
         self._forking = 0
         self.stopped = True
 
@@ -43,18 +45,25 @@ class DecoderSupply:
             raise
 
     async def stop(self) -> None:
-        """End every process."""
+        """End every process; who waits for a decoder gets ``ShuttingDown``.
+
+        Burials are waited for and never cancelled: others wait for them too, and would take the
+        cancellation for their own.
+        """
         self.stopped = True
+        if self._nursery is not None:
+            self._nursery.kill()
         for decoder in self._busy:
             decoder.kill()
-        for task in tuple(self._tasks):
+        for task in tuple(self._replenishing):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._replenishing, return_exceptions=True)
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(decoder.end() for decoder in idle))
-        nursery, self._nursery = self._nursery, None
-        if nursery is not None:
-            await nursery.end()
+        for decoder in idle:
+            _background(self._bury(decoder), self._burials)
+        async with self._nursery_lock:
+            await self._drop_nursery()
+        await asyncio.gather(*self._burials, return_exceptions=True)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -91,16 +100,19 @@ class DecoderSupply:
     async def end(self, decoder: Decoder) -> None:
         """Kill a decoder and return once it is gone; cancelling only stops the waiting."""
         decoder.kill()
-        await asyncio.shield(self._background(self._bury(decoder)))
+        await asyncio.shield(_background(self._bury(decoder), self._burials))
 
     async def _bury(self, decoder: Decoder) -> None:
         try:
-            await decoder.end()
+            async with asyncio.timeout(_KILLED_S):
+                await decoder.end()
+        except TimeoutError:  # one that the kernel cannot end (state D)
+            pass
         finally:
             self._busy.discard(decoder)
             decoder.close()
         if not self.stopped:
-            self._background(self._replenish_quietly())
+            _background(self._replenish_quietly(), self._replenishing)
 
     async def _replenish_quietly(self) -> None:
         with contextlib.suppress(EngineUnavailable, ShuttingDown):  # the next job will say so
@@ -138,6 +150,8 @@ class DecoderSupply:
 
     async def _living_nursery(self) -> Nursery:
         async with self._nursery_lock:
+            if self.stopped:
+                raise ShuttingDown("The decoders are shutting down.")
             if self._nursery is not None and not self._nursery.alive:
                 await self._drop_nursery()
             if self._nursery is None:
@@ -159,11 +173,14 @@ class DecoderSupply:
         for decoder in idle:
             decoder.close()
 
-    def _background(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+
+def _background(
+    work: Coroutine[object, object, None], tasks: set[asyncio.Task[None]]
+) -> asyncio.Task[None]:
+    task = asyncio.get_running_loop().create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
 
 
 def _pids(decoders: Iterable[Decoder]) -> tuple[int, ...]:

@@ -194,6 +194,38 @@ async def test_stopping_ends_work_in_flight(long_file):
     assert pool.pids == ()
 
 
+async def test_stopping_is_no_cancellation_of_who_ends_a_decoder_at_that_moment(long_file):
+    async with running(processes=1) as pool:
+        stream = await pool.open_stream()
+        closing = asyncio.create_task(stream.close())
+        leaving = decode(pool, long_file)
+        await busy_pid(pool)
+        leaving.cancel()
+        await asyncio.sleep(0)  # both are on their way to see a decoder end
+        await pool.stop()
+        await closing
+        with pytest.raises(asyncio.CancelledError):  # its own
+            await leaving
+    assert pool.busy_pids == ()
+
+
+async def test_stopping_frees_who_waits_for_a_nursery_that_hangs(long_file):
+    async with running(processes=1) as pool:
+        nursery = pool.nursery_pid
+        os.kill(nursery, signal.SIGSTOP)
+        streams = [await pool.open_stream()]  # the one that was ready
+        waiting = [asyncio.create_task(pool.open_stream()), decode(pool, long_file)]
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            await pool.stop()
+            for task in waiting:
+                with pytest.raises(ShuttingDown):
+                    await task
+        await streams[0].close()
+    assert gone(nursery)
+    assert pool.nursery_pid is None
+
+
 async def test_uvloop_serves_as_well(long_file):
     script = f"""
 import asyncio, uvloop
