@@ -259,18 +259,6 @@ def test_doctor_reports_and_commands_are_beside_what_is_missing():
     assert text[-1] == "1 problems, 1 warnings."
 
 
-def test_doctor_as_json_and_its_exit_code(cli, tmp_path):
-    cli.settings |= {"cache_dir": tmp_path / "cache", "port": 0}
-    done = cli("doctor", "--json")
-    found = json.loads(done.stdout)
-    assert {"python", "packages", "cache", "memory", "cores"} <= {c["name"] for c in found}
-    (tmp_path / "file").write_text("")
-    cli.settings["cache_dir"] = tmp_path / "file"
-    done = cli("doctor")
-    assert done.exit_code == 5
-    assert "-> set CACHE_DIR" in done.stdout
-
-
 def test_packages_that_are_missing_are_named(monkeypatch):
     declared = ["rich>=15", "no-such-package>=1", 'nothing-like-it==1; extra == "models"']
     monkeypatch.setattr(checks.metadata, "requires", lambda name: declared)
@@ -310,14 +298,3 @@ def test_little_memory_is_a_warning(tmp_path):
     limit.write_text(f"{512 * 1024**2}\n")
     assert checks.memory_check(meminfo, limit).verdict == "warning"
     assert checks.memory_check(tmp_path / "none", limit).verdict == "warning"
-
-
-def test_an_address_that_is_taken_is_told(settings):
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        busy = settings.model_copy(update={"port": taken.getsockname()[1]})
-        assert checks.address_check(busy).verdict == "warning"
-    assert checks.address_check(settings).verdict == "ok"
