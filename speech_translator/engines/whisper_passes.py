@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,6 +37,10 @@ _SECOND_TRIES: tuple[dict[str, Any], ...] = (
     {"sampling_temperature": 0.4, "sampling_topk": 0, "beam_size": 1},
     {"sampling_temperature": 0.8, "sampling_topk": 0, "beam_size": 1},
 )
+_SECOND_TRIES_S = 8.0
+"""Seconds after which a batch makes no more second tries: they may take longer than all else, and
+an engine that is silent for too long is killed. What is there then is taken."""
+
 _MAX_RESUMES = 2
 _SHARED_FRAMES = 1500
 # Scripts whose letters are mostly one token each; others are spelled out in bytes.
@@ -58,14 +63,20 @@ class WhisperPasses:
     Args:
         model: a ``ctranslate2.models.Whisper``.
         tokens: its vocabulary.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, model: Any, tokens: WhisperTokens) -> None:
+    def __init__(
+        self, model: Any, tokens: WhisperTokens, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._model = model
         self._tokens = tokens
+        self._clock = clock
+        self._tries_end = 0.0
 
     def run(self, clips: Sequence[Clip]) -> None:
         """Decode audible clips whose prompts have one length; fills in their results."""
+        self._tries_end = self._clock() + _SECOND_TRIES_S
         stretches = [Stretch(clip) for clip in clips]
         for _ in range(_MAX_RESUMES + 1):
             # A long window costs every clip that shares it more than company gains in the search.
@@ -121,17 +132,20 @@ class WhisperPasses:
         limit = self._limit(stretch)
         if compression(outcome.decode.text) <= MAX_COMPRESSION:
             limit = most_tokens(stretch.duration, dense=True)
-        encoded = self._encode([stretch], FULL_FRAMES)
         tried: list[Decode] = []
         for search in _SECOND_TRIES:
+            if self._clock() >= self._tries_end:
+                break
+            encoded = outcome.encoded if tried else self._encode([stretch], FULL_FRAMES)
             tried += self._generate([stretch], encoded, limit, **search)
+            outcome = _Outcome(stretch, tried[-1], encoded, 0)
             if not is_failure(tried[-1], limit):
-                return _Outcome(stretch, tried[-1], encoded, 0)
-        best = best_of(tried, limit)
+                return outcome
+        best = best_of(tried or [outcome.decode], limit)
         if is_loop(best, limit):
             best = replace(best, tokens=tuple(without_loop(self._text(best))))
             best = replace(best, text=self._tokens.decode(best.tokens))
-        return _Outcome(stretch, best, encoded, 0)
+        return replace(outcome, decode=best)
 
     def _collect(self, outcomes: Sequence[_Outcome]) -> Iterator[Stretch]:
         """Add segments to the clips; yields what the model left for a further decode."""

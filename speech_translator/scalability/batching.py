@@ -60,20 +60,18 @@ class BatchingConfig:
     """Sizes of batches.
 
     ``preferred`` is the engine's own figure, ``live`` bounds batches of live work. Items of a
-    batch are within twice the size of its first, or all below ``floor``. ``limit`` bounds the
-    queue.
+    batch are within twice the size of its first, or all below ``floor``.
     """
 
     preferred: int = 1
     live: int = 1
     floor: float = 0.0
-    limit: int = 2048
 
     @classmethod
-    def of(cls, task: Task, preferred: int, limit: int) -> BatchingConfig:
+    def of(cls, task: Task, preferred: int) -> BatchingConfig:
         """What fits an engine for ``task`` that prefers batches of ``preferred``."""
         live = min(preferred, LIVE_RECOGNITION_BATCH) if task == "recognition" else preferred
-        return cls(preferred, live, _FLOORS.get(task, 0.0), limit)
+        return cls(preferred, live, _FLOORS.get(task, 0.0))
 
     def alike(self, one: float, other: float) -> bool:
         """Whether calls of these sizes may share a batch."""
@@ -102,10 +100,6 @@ class BatchQueue:
     def __len__(self) -> int:
         """Jobs that wait."""
         return self._count
-
-    def full(self) -> bool:
-        """Whether the bound is reached."""
-        return self._count >= self.config.limit
 
     def push(self, job: Job) -> None:
         """Add a job at the end of its line."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import subprocess
@@ -26,6 +27,8 @@ from speech_translator.errors import SpeechTranslatorError
 from speech_translator.scalability import wire
 from speech_translator.scalability.events import Reason
 from speech_translator.settings import inherited_environment
+
+logger = logging.getLogger(__name__)
 
 _MODULE = "speech_translator.scalability.engine_process"
 _IMPORT_ROOT = Path(__file__).resolve().parents[2]
@@ -150,8 +153,13 @@ class ProcessHost:
     async def run(self) -> None:
         """Start, and start again, until cancelled; no process is left then."""
         while True:
-            pause = self.listener.on_gone(self, await self._live_once())
-            await asyncio.sleep(pause)
+            try:
+                gone = await self._live_once()
+            except Exception:
+                # Whatever it is: without this the engine would be gone for good, unreported.
+                logger.exception("A replica of %s ended by a fault of its host", self.spec.name)
+                gone = Exit("not_started")
+            await asyncio.sleep(self.listener.on_gone(self, gone))
 
     def send(self, batch: int, calls: list[Call]) -> None:
         """Write the batch to the process. A process that is gone is about to be noticed."""

@@ -81,7 +81,7 @@ class Lane:
         self._clock = clock
         self._restarts = restarts
         self._info: EngineInfo | None = None
-        self._backlog = Backlog(BatchingConfig.of(spec.task, 1, spec.queue_limit))
+        self._backlog = Backlog(BatchingConfig.of(spec.task, 1))
         self._docket = Docket(clock)
         self._numbers = itertools.count(1)
         self._called = False
@@ -212,9 +212,24 @@ class Lane:
         except TypeError:
             self._failed(jobs, EngineFailed("The call cannot be sent to the engine."))
             return
-        seconds = batch_timeout(self.spec.call_timeout_s, len(jobs))
-        timer = asyncio.get_running_loop().call_later(seconds, self._overdue, seat, number)
-        seat.begin(number, Batch(jobs, alone, self._clock(), timer))
+        waits = not seat.idle()
+        seat.begin(number, Batch(jobs, alone, self._clock()))
+        if not waits:
+            self._watch(seat, number)
+
+    def _watch(self, seat: Seat, number: int) -> None:
+        """From now on the process works on the batch, and may hang over it."""
+        batch = seat.batches[number]
+        seconds = batch_timeout(self.spec.call_timeout_s, len(batch.jobs))
+        batch.timer = asyncio.get_running_loop().call_later(seconds, self._overdue, seat, number)
+
+    def _ended(self, seat: Seat, number: int) -> Batch | None:
+        """Take a batch out of a replica; the next that was sent ahead begins."""
+        batch = seat.end(number)
+        ahead = seat.next_ahead()
+        if batch is not None and ahead is not None:
+            self._watch(seat, ahead)
+        return batch
 
     def _overdue(self, seat: Seat, number: int) -> None:
         """The process holds a batch for too long: it hangs, and is killed."""
@@ -236,8 +251,7 @@ class Lane:
         seat = self.seats[replica.index]
         seat.info, seat.missing, seat.since = info, False, self._clock()
         self._info = info
-        limit = self.spec.queue_limit
-        self._backlog.configure(BatchingConfig.of(self.spec.task, info.preferred_batch, limit))
+        self._backlog.configure(BatchingConfig.of(self.spec.task, info.preferred_batch))
         self._message = ""
         self._tell(EngineReady(self.spec.name, replica.index, seconds))
         self._change()
@@ -245,7 +259,7 @@ class Lane:
     def on_done(self, replica: Host, batch: int, results: Sequence[Result], seconds: float) -> None:
         """A batch was answered."""
         seat = self.seats[replica.index]
-        done = seat.end(batch)
+        done = self._ended(seat, batch)
         if done is None:
             return
         if len(results) != len(done.jobs):
@@ -271,7 +285,7 @@ class Lane:
     def on_failed(self, replica: Host, batch: int, error: SpeechTranslatorError) -> None:
         """A batch raised: the one that is to blame is found by halves."""
         seat = self.seats[replica.index]
-        failed = seat.end(batch)
+        failed = self._ended(seat, batch)
         if failed is not None:
             self._answered, self._convictions, seat.failures = True, 0, 0
             self._failed(failed.jobs, error)

@@ -36,12 +36,15 @@ class EngineStatus:
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """Jobs in a process. ``alone`` says that nothing else is put in there."""
+    """Jobs in a process. ``alone`` says that nothing else is put in there.
+
+    ``timer`` runs while the process works on it, and not while it waits there behind others.
+    """
 
     jobs: list[Job]
     alone: bool
     begun: float
-    timer: asyncio.TimerHandle
+    timer: asyncio.TimerHandle | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +80,16 @@ class Seat:
         side_by_side = max(1, self.info.concurrency)
         return (2 * side_by_side if self.ahead else side_by_side) - len(self.batches)
 
+    def idle(self) -> bool:
+        """Whether it would work on one more batch at once."""
+        at_work = sum(batch.timer is not None for batch in self.batches.values())
+        return self.info is not None and at_work < max(1, self.info.concurrency)
+
+    def next_ahead(self) -> int | None:
+        """The batch that it now begins with, of those that were sent ahead."""
+        waiting = (number for number, batch in self.batches.items() if batch.timer is None)
+        return next(waiting, None)
+
     def calls(self) -> int:
         """Calls that it works on."""
         return sum(len(batch.jobs) for batch in self.batches.values())
@@ -90,7 +103,8 @@ class Seat:
         """Take a batch out; None when it is not there any more."""
         batch = self.batches.pop(number, None)
         if batch is not None:
-            batch.timer.cancel()
+            if batch.timer is not None:
+                batch.timer.cancel()
             self.alone = False
         return batch
 

@@ -17,7 +17,7 @@ import pytest
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.values import TranslateCall
 from speech_translator.errors import EngineFailed
-from speech_translator.scalability import wire
+from speech_translator.scalability import engine_host, wire
 from speech_translator.settings import inherited_environment
 from tests.support.broker_harness import ROOT, running, spec
 
@@ -239,3 +239,19 @@ def test_it_dies_with_the_broker_even_while_it_is_busy() -> None:
         if engine is not None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 engine.kill()
+
+
+async def test_a_fault_of_the_host_itself_is_reported_and_the_engine_comes_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    start, faults = engine_host._start_process, iter([True])
+
+    def faulty(spec: EngineSpec, descriptor: int) -> subprocess.Popen[bytes]:
+        if next(faults, False):
+            raise LookupError("something that nobody thought of")
+        return start(spec, descriptor)
+
+    monkeypatch.setattr(engine_host, "_start_process", faulty)
+    async with running() as world:
+        assert await world.ask("Hello.")
+    assert "fault of its host" in caplog.text

@@ -1,7 +1,6 @@
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -83,13 +82,13 @@ def test_live_batches_stay_small() -> None:
 
 
 def test_only_live_recognition_is_kept_small() -> None:
-    assert BatchingConfig.of("recognition", 8, 10).live == 2
-    assert BatchingConfig.of("recognition", 1, 10).live == 1
-    assert BatchingConfig.of("translation", 8, 10).live == 8
+    assert BatchingConfig.of("recognition", 8).live == 2
+    assert BatchingConfig.of("recognition", 1).live == 1
+    assert BatchingConfig.of("translation", 8).live == 8
 
 
 def test_a_short_clip_does_not_wait_for_a_long_one() -> None:
-    config = BatchingConfig.of("recognition", 4, 100)
+    config = BatchingConfig.of("recognition", 4)
     short, long, alike, longer = clip(9), clip(28), clip(15), clip(30)
     waiting = BatchQueue(config)
     for one in (short, long, alike, longer):
@@ -99,7 +98,7 @@ def test_a_short_clip_does_not_wait_for_a_long_one() -> None:
 
 
 def test_below_the_floor_all_are_alike() -> None:
-    config = BatchingConfig.of("recognition", 4, 100)
+    config = BatchingConfig.of("recognition", 4)
     clips = [clip(0.5), clip(7), clip(3)]
     waiting = BatchQueue(config)
     for one in clips:
@@ -135,13 +134,6 @@ def test_draining_empties_it() -> None:
     assert waiting.drain() == [jobs[1], jobs[2], jobs[0]]
     assert len(waiting) == 0
     assert waiting.take() == []
-
-
-@pytest.mark.parametrize(("limit", "full"), [(1, True), (2, False)])
-def test_it_says_when_it_is_full(limit: int, full: bool) -> None:
-    waiting = BatchQueue(BatchingConfig(limit=limit))
-    waiting.push(job())
-    assert waiting.full() is full
 
 
 class Queueing(RuleBasedStateMachine):

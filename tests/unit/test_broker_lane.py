@@ -380,6 +380,27 @@ async def test_a_batch_that_is_answered_needs_no_watch() -> None:
     assert batch.timer.cancelled()
 
 
+async def test_what_is_sent_ahead_is_watched_from_when_it_is_begun() -> None:
+    world = World()
+    world.host.ready()
+    world.host.seconds = SHORT_BATCH_S / 10
+    await world.asked("a", "b")
+    world.host.answer("a")
+    await world.asked("c", "d")
+    batches = world.lane.seats[0].batches
+
+    def watched() -> list[bool]:
+        return [batch.timer is not None for batch in batches.values()]
+
+    assert world.host.holds() == [["b"], ["c"]]
+    assert watched() == [True, False]
+    world.host.refuse(EngineFailed("no"), "b")
+    assert world.host.holds() == [["c"], ["d"]]
+    assert watched() == [True, False]
+    world.host.answer("c")
+    assert watched() == [True]
+
+
 async def test_where_nothing_can_be_killed_the_caller_is_told() -> None:
     world = World(call_timeout_s=0.0)
     world.host.killable = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -165,6 +166,20 @@ def test_a_loop_that_survives_every_try_is_cut() -> None:
     loop = Answer(said(*["good", "morning", "to", "you"] * 12))
     (transcript,) = transcribe(Model([loop] * 9), call())
     assert transcript.text == "good morning to you"
+
+
+@pytest.mark.parametrize(("step_s", "tries"), [(0.0, 3), (3.0, 2), (100.0, 0)])
+def test_second_tries_end_with_their_time(step_s: float, tries: int) -> None:
+    times = count(step=step_s)
+    loop = Answer(said(*["good", "morning", "to", "you"] * 12))
+    model = Model([loop] * 9)
+    tokens = WhisperTokens(Tokenizer(), multilingual=True)
+    passes = WhisperPasses(model, tokens, clock=lambda: next(times))
+    (transcript,) = WhisperTranscriber(passes, tokens, "m").transcribe([call()])
+    assert transcript.text == "good morning to you"
+    full = [asked for asked in model.encoded if asked == (1, 3000)]
+    assert len(full) == min(1, tries)
+    assert len(model.asked) == 1 + tries
 
 
 def test_an_unsure_decode_is_searched_wider_over_the_same_encoding() -> None:
