@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from speech_translator.engines.values import Task
+from speech_translator.scalability.broker import EngineStatus
 
 _TASK_NAMES: Mapping[str, str] = {
     "recognition": "speech to text",
@@ -16,27 +16,13 @@ _TASK_NAMES: Mapping[str, str] = {
 _MARKS: Mapping[str, str] = {"ready": "+", "missing": "-", "failed": "!"}
 
 
-class EngineState(Protocol):
-    """The part of the broker's status that is shown."""
-
-    @property
-    def state(self) -> str:
-        """starting, ready, restarting, failed or missing."""
-        ...
-
-    @property
-    def message(self) -> str:
-        """What is wrong, and the command that mends it."""
-        ...
-
-
 def listening_lines(url: str) -> list[str]:
     """Shown as soon as the server listens; the models are still loading."""
     return [f"speech-translator listens on {url}", "Loading the models ..."]
 
 
 def engine_lines(
-    url: str, tasks: Mapping[str, Task], states: Mapping[str, EngineState]
+    url: str, tasks: Mapping[str, Task], states: Mapping[str, EngineStatus]
 ) -> list[str]:
     """Shown once every engine has started or given up."""
     lines = []

@@ -13,22 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from speech_translator.engines.values import Task
+from speech_translator.scalability.broker import EngineStatus
 
 OverallStatus = Literal["healthy", "degraded", "unhealthy"]
 ESSENTIAL: tuple[Task, ...] = ("recognition", "translation", "voice_activity")
 _SERVING = frozenset({"ready", "restarting"})
-
-
-class EngineState(Protocol):
-    """The part of the broker's ``EngineStatus`` that matters here."""
-
-    @property
-    def state(self) -> str:
-        """starting, ready, restarting, failed or missing."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,7 @@ class Health:
 
 
 def assess(
-    tasks: Mapping[str, Task], states: Mapping[str, EngineState], *, draining: bool = False
+    tasks: Mapping[str, Task], states: Mapping[str, EngineStatus], *, draining: bool = False
 ) -> Health:
     """Judge the service.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import select
 import signal
@@ -17,7 +18,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from speech_translator.media.decoder_protocol import FORK, HERE, JOB, MAX_MESSAGE, READY
+from speech_translator.media.decoder_protocol import (
+    FORK,
+    HERE,
+    JOB,
+    MAX_MESSAGE,
+    READY,
+    UNFILTERED,
+)
+
+logger = logging.getLogger(__name__)
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 _MODULE = "speech_translator.media.decoder_process"
@@ -154,6 +164,7 @@ class Nursery:
         self._process = process
         self._channel = channel
         self._ready = False
+        self._told = False
 
     @classmethod
     def spawn(cls, *, memory_mb: int) -> Nursery:
@@ -210,9 +221,12 @@ class Nursery:
         except BaseException:
             channel.close()  # a decoder that comes late sees this and ends
             raise
-        if message != HERE or pidfd is None:
+        if message not in {HERE, UNFILTERED} or pidfd is None:
             channel.close()
             raise ProcessLostError
+        if message == UNFILTERED and not self._told:
+            self._told = True
+            logger.warning("Decoders run without a filter of system calls: the kernel has none")
         return Decoder(channel, pidfd)
 
     def kill(self) -> None:

@@ -10,7 +10,6 @@ Messages are those of ``decoder_protocol.py``.
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
@@ -38,6 +37,7 @@ from speech_translator.media.decoder_protocol import (
     PROGRESS,
     READY,
     TAKEN,
+    UNFILTERED,
 )
 from speech_translator.media.live_input import LiveInput
 from speech_translator.media.resampling import SAMPLE_RATE, Samples
@@ -77,9 +77,12 @@ def _serve(channel: socket.socket) -> NoReturn:
     status = 1
     try:
         pidfd = os.pidfd_open(os.getpid())
-        with contextlib.suppress(OSError):  # an old kernel: the other limits stand
+        here = HERE
+        try:
             seccomp.restrict_calls()
-        socket.send_fds(channel, [HERE], [pidfd])
+        except OSError:  # an old kernel: the other limits stand
+            here = UNFILTERED
+        socket.send_fds(channel, [here], [pidfd])
         os.close(pidfd)
         message, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 2)
         if message[:1] == JOB:

@@ -4,7 +4,7 @@ Messages are datagrams on ``SOCK_SEQPACKET`` pairs::
 
     nursery → pool      b"R"                ready
     pool → nursery      b"F" + [socket]     fork a decoder that talks over this socket
-    decoder → pool      b"H" + [pidfd]      here I am
+    decoder → pool      b"H" or b"h" + [pidfd]  here I am
     pool → decoder      b"J" + JSON + [input, output]; live: [socket for both ways]
     decoder → pool      b"T" + JSON         the job has arrived; the upload is not touched yet
     decoder → pool      b"P" + JSON         progress: {"seconds"}
@@ -19,6 +19,8 @@ Either side ends when the other one's socket closes.
 READY = b"R"
 FORK = b"F"
 HERE = b"H"
+UNFILTERED = b"h"
+"""Here I am, on a kernel that does not filter system calls."""
 JOB = b"J"
 TAKEN = b"T"
 PROGRESS = b"P"

@@ -21,26 +21,13 @@ from speech_translator.errors import (
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.reliability.guards import Breaker, NullBreaker, NullRetry, Retry
 from speech_translator.scalability.results import RequestContext
+from speech_translator.scalability.seats import EngineStatus
 
 T = TypeVar("T")
 Option = TypeVar("Option")
 
 ATTEMPT_SHARE = 0.6
 """Part of the remaining time that an attempt gets while there is another engine to fall to."""
-
-
-class EngineState(Protocol):
-    """What the broker says of one engine."""
-
-    @property
-    def state(self) -> str:
-        """starting, ready, restarting, failed or missing."""
-        ...
-
-    @property
-    def info(self) -> EngineInfo | None:
-        """What the engine said of itself; kept through restarts."""
-        ...
 
 
 class CallBroker(Protocol):
@@ -52,7 +39,7 @@ class CallBroker(Protocol):
         """Run one call on one engine."""
         ...
 
-    def status(self) -> Mapping[str, EngineState]:
+    def status(self) -> Mapping[str, EngineStatus]:
         """The state of every engine."""
         ...
 

@@ -1,6 +1,9 @@
 """What a decoder can still do once it is confined: nothing but its work."""
 
+import asyncio
 import json
+import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from speech_translator.media import DecoderConfig, DecoderPool
+from speech_translator.media.decoder_link import Channel, Nursery
+from speech_translator.media.decoder_protocol import UNFILTERED
 
 # Runs in a process of its own, because nothing of this can be undone.
 SCRIPT = """
@@ -109,3 +114,18 @@ async def test_a_waiting_decoder_is_confined_already(pool):
     environment = proc(pool.nursery_pid, "environ")
     names = {item.split(b"=")[0] for item in environment.split(b"\0") if item}
     assert names == {b"PYTHONPATH", b"OPENBLAS_NUM_THREADS", b"OMP_NUM_THREADS", b"LC_ALL"}
+
+
+async def test_a_kernel_without_a_filter_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs, subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as process:  # noqa: ASYNC220
+        nursery = Nursery(process, Channel(ours))
+        for pidfd in [os.pidfd_open(process.pid) for _ in range(2)]:
+            forked = asyncio.create_task(nursery.fork())
+            _, (descriptor,), _, _ = await asyncio.to_thread(socket.recv_fds, theirs, 16, 1)
+            with socket.socket(fileno=descriptor) as decoder:
+                socket.send_fds(decoder, [UNFILTERED], [pidfd])
+                os.close(pidfd)
+                await (await forked).end()
+        await nursery.end()
+    assert caplog.text.count("without a filter of system calls") == 1
