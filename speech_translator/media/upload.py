@@ -32,11 +32,6 @@ class SpooledUpload:
         """The descriptor, as ``DecoderPool.decode`` takes it."""
         return self._file.fileno()
 
-    @property
-    def path(self) -> Path:
-        """A path that opens the upload in this process while it is not closed."""
-        return Path(f"/proc/self/fd/{self.fileno()}")
-
     def read(self) -> bytes:
         """All bytes, from the start."""
         self._file.seek(0)
