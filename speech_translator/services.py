@@ -36,6 +36,7 @@ async def open_services(
     tasks: Collection[Task] | None = None,
     decode: bool = True,
     listener: Callable[[BrokerEvent], None] = _ignore,
+    stop_grace_s: Callable[[], float] = lambda: 5.0,
 ) -> AsyncIterator[Services]:
     """Start engine processes and decoders; stop them in reverse order at the end.
 
@@ -44,6 +45,7 @@ async def open_services(
         tasks: start only engines for these tasks; all by default.
         decode: whether uploads will be decoded.
         listener: told every event of the broker.
+        stop_grace_s: asked at the end how long calls under way may still take, in seconds.
 
     Raises:
         ConfigurationError: the settings name something that does not exist.
@@ -59,7 +61,7 @@ async def open_services(
         )
     )
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(broker.stop)
+        stack.push_async_callback(lambda: broker.stop(stop_grace_s()))
         await broker.start()
         if decode:
             stack.push_async_callback(decoders.stop)

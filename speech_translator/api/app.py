@@ -70,7 +70,10 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         middleware=[
             Middleware(
-                Envelope, metrics=state.metrics, max_concurrent=settings.max_concurrent_requests
+                Envelope,
+                metrics=state.metrics,
+                max_concurrent=settings.max_concurrent_requests,
+                draining=lambda: state.draining,
             ),
             Middleware(Boundary, config=BoundaryConfig.from_settings(settings)),
         ],
@@ -100,10 +103,14 @@ def _lifespan(
             if state.settings.spool_dir is not None:
                 await asyncio.to_thread(_make_directory, state.settings.spool_dir)
             state.services = given or await stack.enter_async_context(
-                open_services(state.settings, listener=EngineEvents(state.metrics))
+                open_services(
+                    state.settings,
+                    listener=EngineEvents(state.metrics),
+                    stop_grace_s=state.grace_left,
+                )
             )
             yield
-            state.draining = True
+            state.drain()  # a server that is not ours tells us only now
 
     return lifespan
 

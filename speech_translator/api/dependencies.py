@@ -28,20 +28,36 @@ TIMEOUT_HEADER = "x-request-timeout"
 class ApiState:
     """What lives as long as the application: ``app.state.api``.
 
-    ``services`` is None until the lifespan has opened them. ``draining`` turns true at SIGTERM,
-    after which nothing new should be begun. ``tasks`` gives the task of each configured engine;
-    ``started_at`` is a point of ``time.monotonic``; ``recordings`` are being received or worked on.
+    ``services`` is None until the lifespan has opened them. ``tasks`` gives the task of each
+    configured engine; ``started_at`` and ``stop_at`` are points of ``time.monotonic``, the latter
+    None until the service begins to stop; ``recordings`` are being received or worked on.
     """
 
     settings: Settings
     metrics: Metrics
     tasks: Mapping[str, Task]
     services: Services | None = None
-    draining: bool = False
+    stop_at: float | None = None
     started_at: float = field(default_factory=time.monotonic)
     recordings: int = 0
     languages: tuple[tuple[EngineInfo, ...], bytes] | None = None  # kept body of /languages
     openapi: bytes | None = None  # kept body of /openapi.json
+
+    @property
+    def draining(self) -> bool:
+        """Whether the service is about to stop: nothing new is begun."""
+        return self.stop_at is not None
+
+    def drain(self) -> None:
+        """Begin to stop; the grace period runs from the first call."""
+        if self.stop_at is None:
+            self.stop_at = time.monotonic() + self.settings.shutdown_grace_s
+
+    def grace_left(self) -> float:
+        """Seconds for everything that is still to be finished before the service ends."""
+        if self.stop_at is None:
+            return self.settings.shutdown_grace_s
+        return max(0.0, self.stop_at - time.monotonic())
 
 
 def state_of(connection: HTTPConnection) -> ApiState:

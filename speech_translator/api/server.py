@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import signal
 import sys
+import time
 from collections.abc import Iterable
 from socket import (
     AF_INET,
@@ -17,6 +19,7 @@ from socket import (
     has_dualstack_ipv6,
 )
 from socket import socket as Socket  # noqa: N812 # a class, named like one
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -36,12 +39,21 @@ MAX_SOCKET_MESSAGE_BYTES = 1024 * 1024
 
 _KEEP_ALIVE_S = 30
 _BACKLOG = 2048
+_CLOSE_S = 1
+"""Seconds for connections to close once everything was answered or given up."""
+
+_SOCKET_END_S = 0.2
+_SAME_SIGNAL_S = 0.25
+"""Seconds in which a signal is the same one again: timeout(1) sends it twice."""
+
 _BANNER_POLL_S = 0.1
 _GC_YOUNG_OBJECTS = 20_000
 
 
 def serve(settings: Settings, app: FastAPI | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; requests in flight get ``shutdown_grace_s`` to finish.
+    """Serve until SIGTERM or SIGINT; what is in flight gets ``shutdown_grace_s`` to finish.
+
+    A second signal ends the process at once.
 
     Args:
         settings: the configuration; its host and port are listened on.
@@ -105,7 +117,7 @@ def server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(settings.shutdown_grace_s)),
+        timeout_graceful_shutdown=_CLOSE_S,
     )
 
 
@@ -118,6 +130,7 @@ class AnnouncingServer(uvicorn.Server):
         self._log = logger("speech_translator.api")
         self._state: ApiState = app.state.api
         self._announcing: asyncio.Task[None] | None = None
+        self._asked_at: float | None = None
 
     async def startup(self, sockets: list[Socket] | None = None) -> None:
         """Listen, and say so."""
@@ -128,16 +141,47 @@ class AnnouncingServer(uvicorn.Server):
             _say(listening_lines(url))
             self._announcing = asyncio.create_task(self._announce_engines(url))
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop at the first signal, end at the second one."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+            self._state.drain()
+            super().handle_exit(sig, frame)
+        elif time.monotonic() - self._asked_at > _SAME_SIGNAL_S:
+            # Engines and decoders end with us, whichever way we end.
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+
     async def shutdown(self, sockets: list[Socket] | None = None) -> None:
-        """Fail the readiness probe, let live sessions end, then stop as uvicorn does."""
-        self._state.draining = True
-        self._log.info("stopping", live_sessions=len(hub_of(self._app)))
+        """Let requests and live sessions finish side by side, then stop as uvicorn does.
+
+        Meanwhile the port stays open: probes are answered, and the rest is refused.
+        """
+        self._state.drain()
+        hub = hub_of(self._app)
+        under_way = set(self.server_state.tasks)
+        self._log.info("stopping", live_sessions=len(hub), in_flight=len(under_way))
         if self._announcing is not None:
             self._announcing.cancel()
-        # uvicorn closes sockets at once; a session gets to finish its segment.
-        await hub_of(self._app).drain(self._state.settings.shutdown_grace_s)
+        hub.drain()
+        if under_way:
+            _, late = await asyncio.wait(under_way, timeout=self._state.grace_left())
+            await self._cut_off(late)
         await super().shutdown(sockets)
         self._log.info("stopped")
+
+    async def _cut_off(self, late: set[asyncio.Task[None]]) -> None:
+        """End what outlives the grace: sockets with a close frame, requests with an error."""
+        if not late:
+            return
+        for connection in tuple(self.server_state.connections):
+            if isinstance(connection, BoundedSocketProtocol):
+                connection.shutdown()
+        _, late = await asyncio.wait(late, timeout=_SOCKET_END_S)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_CLOSE_S)
 
     def _url(self) -> str:
         """Where we listen, with the port that the system chose for port 0."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -30,8 +29,6 @@ class LiveHub:
         self._sessions: set[Endable] = set()
         self._taken = 0
         self._draining = False
-        self._empty = asyncio.Event()
-        self._empty.set()
 
     def __len__(self) -> int:
         """Sessions that run, those included that are about to begin."""
@@ -54,13 +51,10 @@ class LiveHub:
                 max_sessions=self._max_sessions,
             )
         self._taken += 1
-        self._empty.clear()
         try:
             yield
         finally:
             self._taken -= 1
-            if not self._taken:
-                self._empty.set()
 
     @contextmanager
     def running(self, session: Endable) -> Iterator[None]:
@@ -73,13 +67,8 @@ class LiveHub:
         finally:
             self._sessions.discard(session)
 
-    async def drain(self, grace_s: float) -> bool:
-        """Admit nobody any more and let the sessions finish; whether all did within the grace."""
+    def drain(self) -> None:
+        """Admit nobody any more, and ask the sessions to finish."""
         self._draining = True
         for session in tuple(self._sessions):
             session.shut_down()
-        try:
-            await asyncio.wait_for(self._empty.wait(), grace_s)
-        except TimeoutError:
-            return False
-        return True

@@ -2,10 +2,8 @@
 
 import json
 import re
-import signal
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -169,19 +167,6 @@ def test_head_has_a_length_and_no_body(service):
         head, _, body = read_all(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200")
     assert body == b""
-
-
-def test_sigterm_lets_requests_finish_and_takes_no_new_ones():
-    arguments = ("-m", "tests.support.scripted_service")
-    with start_server(LIMITS, arguments=arguments) as service, ThreadPoolExecutor(1) as pool:
-        with service.client() as client:
-            waiting = pool.submit(client.post, "/translate/text", json={**BODY, "text": "short"})
-            time.sleep(0.3)
-            service.process.send_signal(signal.SIGTERM)
-            assert waiting.result(20).json()["translation"] == "pt:short"
-        assert service.process.wait(20) == -signal.SIGTERM
-        with pytest.raises(OSError):  # noqa: PT011 # refused or reset
-            connect(service)
 
 
 def test_a_port_that_is_taken_is_said_before_anything_starts(service):

@@ -1,6 +1,7 @@
 """The real server over scripted engines: a process that is ready at once.
 
-A text that is ``slow`` takes a minute; it is said on standard output when one is given up.
+A text that is ``slow`` takes a minute, and so does speech in German; it is said on standard output
+when one is given up.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from speech_translator.api.app import create_app
 from speech_translator.api.server import serve
-from speech_translator.engines.values import Call, Result, TranslateCall
+from speech_translator.engines.values import Call, Result, TranscribeCall, TranslateCall
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
 from speech_translator.settings import Settings
@@ -23,8 +24,13 @@ class SlowBroker(Broker):
     """Engines of which one can be slow."""
 
     async def submit(self, engine: str, call: Call, *, deadline: Deadline, **rest: Any) -> Result:
-        if isinstance(call, TranslateCall) and call.text in {"slow", "short"}:
-            work = Deadline.after(60 if call.text == "slow" else 1)
+        seconds = 0
+        if isinstance(call, TranslateCall):
+            seconds = {"slow": 60, "short": 1}.get(call.text, 0)
+        elif isinstance(call, TranscribeCall) and call.language == "de":
+            seconds = 60
+        if seconds:
+            work = Deadline.after(seconds)
             try:
                 while not work.expired():
                     await asyncio.sleep(0.02)

@@ -690,10 +690,39 @@ async def test_health_follows_the_engines(api):
 
 
 async def test_a_draining_service_is_alive_but_not_ready(api):
-    api.app.state.api.draining = True
+    api.app.state.api.drain()
     ready = await api.client.get("/health/ready")
     assert (ready.status_code, ready.json()["status"]) == (503, "draining")
-    assert (await api.client.get("/health/live")).status_code == 200
+    for path in ("/health", "/health/live", "/metrics"):
+        assert (await api.client.get(path)).status_code == 200
+
+
+async def test_a_draining_service_begins_nothing_new(api):
+    api.app.state.api.drain()
+    for answer in (
+        await translate(api),
+        await api.client.get("/languages"),
+        await api.client.get("/nowhere"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (503, "draining")
+        assert int(answer.headers["retry-after"]) > 0
+        assert answer.headers["connection"] == "close"
+
+
+async def test_what_outlives_the_grace_is_told_so(api):
+    begun = asyncio.Event()
+
+    async def hang(*_, **__):
+        begun.set()
+        await asyncio.Event().wait()
+
+    api.broker.submit = hang
+    request = asyncio.create_task(translate(api))
+    await begun.wait()
+    api.app.state.api.drain()
+    request.cancel()  # the transport runs the application in the same task
+    answer = await request
+    assert (answer.status_code, answer.json()["code"]) == (503, "shutting_down")
 
 
 async def test_production_does_not_show_its_engines():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +15,7 @@ from speech_translator.api.errors import (
     ClientDisconnected,
     problem_response,
 )
-from speech_translator.errors import Overloaded, SpeechTranslatorError
+from speech_translator.errors import Draining, Overloaded, ShuttingDown, SpeechTranslatorError
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import UNMATCHED
 
@@ -28,6 +30,8 @@ _HEADERS: tuple[tuple[bytes, bytes], ...] = (
 _POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
 """For everything but pages, which bring a policy of their own."""
 
+_LAST = (b"connection", b"close")
+
 
 class Envelope:
     """Gives each request an id and accounts for it; answers 500 when nothing else did.
@@ -36,10 +40,20 @@ class Envelope:
         app: the rest of the application.
         metrics: where requests are counted.
         max_concurrent: requests at the same time; further ones get a 503.
+        draining: whether the service is about to stop: what is new gets a 503 then, what is
+            cancelled as well, and connections end with their answer.
     """
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, max_concurrent: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        max_concurrent: int,
+        draining: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._app = app
+        self._draining = draining
         self._metrics = metrics
         self._max_concurrent = max_concurrent
         self._in_flight = 0
@@ -54,7 +68,7 @@ class Envelope:
         if scope["type"] == "websocket":
             await self._app(scope, receive, _with_request_id(send, request_id))
             return
-        exchange = _Exchange(send, request_id)
+        exchange = _Exchange(send, request_id, self._draining)
         started = time.perf_counter()
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
@@ -70,12 +84,20 @@ class Envelope:
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         try:
-            if self._in_flight > self._max_concurrent and scope["path"] not in _QUIET:
-                await exchange.fail(scope, receive, Overloaded("The service is at its limit."))
+            refusal = None if scope["path"] in _QUIET else self._refusal()
+            if refusal is not None:
+                await exchange.fail(scope, receive, refusal)
                 return
             await self._app(scope, receive, exchange.send)
         except ClientDisconnected:
             exchange.status = CLIENT_CLOSED_REQUEST
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or exchange.status or not self._draining():
+                raise
+            task.uncancel()  # the server's last word to a request that outlives the grace
+            stopped = ShuttingDown("The service has stopped before the answer was there.")
+            await exchange.fail(scope, receive, stopped)
         except Exception as error:
             self._log.error("request_failed", request_id=exchange.request_id, exc_info=error)
             if exchange.status:
@@ -83,6 +105,14 @@ class Envelope:
             await exchange.fail(
                 scope, receive, SpeechTranslatorError("Something went wrong on our side.")
             )
+
+    def _refusal(self) -> SpeechTranslatorError | None:
+        """Why a new request is not served; None where it is."""
+        if self._draining():
+            return Draining("The service is about to stop and takes no new requests.")
+        if self._in_flight > self._max_concurrent:
+            return Overloaded("The service is at its limit.")
+        return None
 
     def _account(self, scope: Scope, method: str, exchange: _Exchange, seconds: float) -> None:
         """One log line and the metrics of a finished request."""
@@ -104,10 +134,11 @@ class Envelope:
 class _Exchange:
     """One answer on its way out."""
 
-    __slots__ = ("_send", "bytes_out", "request_id", "status")
+    __slots__ = ("_draining", "_send", "bytes_out", "request_id", "status")
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, draining: Callable[[], bool]) -> None:
         self._send = send
+        self._draining = draining
         self.request_id = request_id
         self.status = 0
         self.bytes_out = 0
@@ -121,6 +152,8 @@ class _Exchange:
             headers.extend(_HEADERS)
             if not any(name == _POLICY[0] for name, _ in headers):
                 headers.append(_POLICY)
+            if self._draining():
+                headers.append(_LAST)
         elif message["type"] == "http.response.body":
             self.bytes_out += len(message.get("body", b""))
         await self._send(message)

@@ -83,10 +83,14 @@ async def models(request: Request) -> Response:
 
 
 def _is_loaded(card: catalog.ModelCard, info: EngineInfo | None) -> bool:
-    """Whether the card's engine runs it; translation models are told apart by their pairs."""
+    """Whether the card's engine runs it, by its id; those of a package's pairs by their pairs."""
     if info is None:
         return False
-    return set(card.pairs) <= set(info.pairs) if card.pairs else card.id in info.models
+    if catalog.cards_of(card.engine) == (card,):
+        return True  # the engine runs nothing else
+    if card.hub is None and card.pairs:
+        return set(card.pairs) <= set(info.pairs)
+    return card.id in info.models
 
 
 def _models(infos: Mapping[str, EngineInfo], directory: Path) -> list[ModelAnswer]:
@@ -111,5 +115,5 @@ def _models(infos: Mapping[str, EngineInfo], directory: Path) -> list[ModelAnswe
             loaded=_is_loaded(card, infos.get(card.engine)),
             install=card.install,
         )
-        for card in catalog.CARDS
+        for card in (catalog.as_installed(card, directory) for card in catalog.CARDS)
     ]
