@@ -99,10 +99,14 @@ def model_checks(settings: Settings) -> Iterator[Check]:
     Without recognition or translation there is no service; speech falls back to plainer voices.
     """
     from speech_translator.engines import catalog  # noqa: PLC0415  start quickly
+    from speech_translator.engines.licences import selected  # noqa: PLC0415
     from speech_translator.engines.registry import engine_specs  # noqa: PLC0415
 
     for spec in engine_specs(settings):
+        wanted = selected(spec)
         for card in catalog.cards_of(spec.name):
+            if card.hub is not None and card not in wanted:
+                continue  # an engine needs no more of the hub's models than it is told to load
             if catalog.installed(card, settings.models_dir):
                 yield Check(card.id, "ok", f"{card.name}, {card.licence}")
             else:

@@ -15,7 +15,8 @@ from typing import Protocol
 
 from speech_translator.engines.apertium_client import Client, ServerFailed
 from speech_translator.engines.apertium_codes import Pair, chosen
-from speech_translator.engines.apertium_sidecar import MODES, Sidecar, SidecarConfig, available
+from speech_translator.engines.apertium_modes import MODES, available
+from speech_translator.engines.apertium_sidecar import Sidecar, SidecarConfig
 from speech_translator.engines.apertium_text import parts, prepare
 from speech_translator.engines.values import EngineInfo, TranslateCall
 from speech_translator.errors import EngineFailed, EngineUnavailable, ModelMissing, UnsupportedPair

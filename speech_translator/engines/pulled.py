@@ -56,8 +56,13 @@ def command(card: ModelCard) -> str:
 
 def record(card: ModelCard, models_dir: Path) -> Pulled | None:
     """The record of a model; None where there is none that can be read."""
+    return read(directory(card, models_dir))
+
+
+def read(home: Path) -> Pulled | None:
+    """The record in a directory; None where there is none that can be read."""
     try:
-        content = json.loads((directory(card, models_dir) / RECORD).read_bytes())
+        content = json.loads((home / RECORD).read_bytes())
         return _pulled(content)
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -9,7 +9,8 @@ from collections.abc import Callable, Collection, Mapping
 
 from msgspec.structs import replace
 
-from speech_translator.engines import apertium_sidecar
+from speech_translator.engines import apertium_modes
+from speech_translator.engines.licences import check_licences
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.values import Task
 from speech_translator.errors import ConfigurationError
@@ -67,7 +68,7 @@ def _speech(name: str) -> Callable[[Settings], EngineSpec]:
 
 
 def _apertium(settings: Settings) -> EngineSpec | None:
-    if not settings.apertium_url and not apertium_sidecar.available():
+    if not settings.apertium_url and not apertium_modes.available():
         return None
     return _spec(
         settings,
@@ -98,7 +99,8 @@ def engine_specs(settings: Settings, tasks: Collection[Task] | None = None) -> l
         tasks: only engines for these tasks; all by default.
 
     Raises:
-        ConfigurationError: a setting names an engine that does not exist.
+        ConfigurationError: a setting names an engine that does not exist, or a model whose licence
+            forbids its use in production.
     """
     wanted = [*settings.transcribers, *settings.translators, *settings.synthesizers]
     wanted += [name for name in settings.live_synthesizers if name not in wanted]
@@ -113,4 +115,5 @@ def engine_specs(settings: Settings, tasks: Collection[Task] | None = None) -> l
         spec = builder(settings)
         if spec is not None and (tasks is None or spec.task in tasks):
             specs.append(spec)
+    check_licences(specs, settings)
     return specs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from speech_translator import text as texts_
-from speech_translator.engines import routing
+from speech_translator.engines import catalog, routing
 from speech_translator.engines.values import EngineInfo, TranslateCall
 from speech_translator.errors import EngineUnavailable, LanguageNotDetected, UnsupportedPair
 from speech_translator.languages import Language
@@ -115,8 +115,10 @@ class TextTranslation:
             if targets
             else f"Sources: {', '.join(sorted(planner.sources())) or 'none installed'}."
         )
+        command = catalog.how_to_add(source.key, target.key)
+        advice = f" To add it, run: {command}" if command else ""
         raise UnsupportedPair(
-            f"No engine translates {source.tag} into {target.tag}. {offer}",
+            f"No engine translates {source.tag} into {target.tag}. {offer}{advice}",
             source_language=source.tag,
             target_language=target.tag,
             supported_targets=targets,

