@@ -800,6 +800,10 @@ async def test_models_tell_licences_and_whether_they_are_here(api, tmp_path):
     assert whisper["commercial_use"] is True
     assert len(whisper["sha256"]) == 64
     assert whisper["install"]
+    nllb = by_id["nllb-200-distilled-600m"]
+    assert nllb["commercial_use"] is nllb["installed"] is False
+    assert nllb["source"].startswith("Hugging Face: ")
+    assert len(nllb["revision"]) == 40
     assert all(isinstance(card["installed"], bool) for card in body)
     # The scripted engines are known by the pairs that they translate; the rest name no models.
     assert {card["id"] for card in body if card["loaded"]} == {"bergamot-en-pt", "bergamot-pt-en"}

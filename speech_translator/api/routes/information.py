@@ -86,8 +86,8 @@ def _is_loaded(card: catalog.ModelCard, info: EngineInfo | None) -> bool:
     """Whether the card's engine runs it, by its id; those of a package's pairs by their pairs."""
     if info is None:
         return False
-    if catalog.cards_of(card.engine) == (card,):
-        return True  # the engine runs nothing else
+    if card.id == catalog.APERTIUM.id:
+        return True  # its pairs are what the machine has
     if card.hub is None and card.pairs:
         return set(card.pairs) <= set(info.pairs)
     return card.id in info.models
