@@ -129,7 +129,7 @@ CARDS = (
         sha256=whisper.BASE_FILES[0].sha256,
         provenance=(
             "Trained by OpenAI; converted to CTranslate2 and packaged by a single uploader, so "
-            "pinned by digest. The same model is Systran/faster-whisper-base on Hugging Face."
+            "pinned by digest. The same model in SYSTRAN's conversion is whisper-base-systran."
         ),
         embedded=True,
         install=weights.INSTALL_COMMAND,

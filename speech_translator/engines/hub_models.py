@@ -135,6 +135,16 @@ model.bin 75538270 dcb76c6586fc06cbdac6dd21f14cfd129cc4cdd9dce19bf4ffa62e59cbe6e
 """,
     ),
     _whisper(
+        "base-systran",
+        "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+        _TOKENS
+        + """
+config.json 2309 56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a
+model.bin 145217532 d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9
+""",
+        repository="Systran/faster-whisper-base",
+    ),
+    _whisper(
         "small",
         "536b0662742c02347bc0e980a01041f333bce120",
         _TOKENS
