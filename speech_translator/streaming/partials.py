@@ -5,7 +5,9 @@ from __future__ import annotations
 from speech_translator.engines.values import SAMPLE_RATE
 from speech_translator.languages import Language
 from speech_translator.streaming.hearing import Hearing
-from speech_translator.streaming.voice_activity import WINDOW, Opened
+from speech_translator.streaming.interpreting import Interpretation
+from speech_translator.streaming.utterances import Utterance
+from speech_translator.streaming.voice_activity import WINDOW, Closed, Opened
 from speech_translator.streaming.work import Guess
 
 MIN_AUDIO_S = 0.8
@@ -66,6 +68,21 @@ class OpenUtterance:
     def guessed_to_s(self) -> float:
         """Where speech ended when it was last decoded, in seconds."""
         return self._guessed_to * WINDOW / SAMPLE_RATE
+
+    def close(self, boundary: Closed, hearing: Hearing, now: float) -> Utterance:
+        """The finished utterance; settled already where it held no speech after all."""
+        utterance = Utterance(
+            self.segment_id,
+            boundary,
+            hearing.read(boundary.start, boundary.end),
+            arrived_at=hearing.arrived_at(boundary.speech_end),
+            closed_at=now,
+            shown=self.shown,
+        )
+        if not boundary.spoken:
+            utterance.started = True
+            utterance.outcome = Interpretation("", None, 0.0)
+        return utterance
 
     def guess(self, hearing: Hearing, language: Language | None) -> Guess | None:
         """What to decode for a partial; None where nothing new was said or it is too short."""

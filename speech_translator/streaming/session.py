@@ -10,8 +10,6 @@ of https://sans-io.readthedocs.io.
 
 from __future__ import annotations
 
-import math
-
 from speech_translator.engines.values import Samples, SpeechProbabilities
 from speech_translator.errors import ShuttingDown, SpeechTranslatorError
 from speech_translator.reliability.deadlines import Clock
@@ -21,10 +19,11 @@ from speech_translator.streaming.config import SessionConfig, SessionLimits
 from speech_translator.streaming.hearing import Hearing
 from speech_translator.streaming.idleness import IdleWatch
 from speech_translator.streaming.interpreting import Interpretation
-from speech_translator.streaming.messages import Ack, Done, EndReason, ServerEvent, Warned
+from speech_translator.streaming.messages import Done, EndReason, ServerEvent, Warned
 from speech_translator.streaming.partials import OpenUtterance, PartialPacer
+from speech_translator.streaming.progress import Progress
 from speech_translator.streaming.utterances import SpokenLanguage, Utterance, UtteranceQueue
-from speech_translator.streaming.voice_activity import Boundary, Closed, Opened
+from speech_translator.streaming.voice_activity import Boundary, Opened
 from speech_translator.streaming.work import (
     Action,
     Close,
@@ -35,13 +34,11 @@ from speech_translator.streaming.work import (
     Retranslate,
     Send,
     Speak,
-    may_pass,
 )
 
 Result = SpeechProbabilities | Interpretation | Speech
 
 _ACK_STEP_S = 2.0
-_WARNING_STEP_S = 10.0
 
 
 class LiveSession:
@@ -72,8 +69,7 @@ class LiveSession:
         self._pacer = PartialPacer()
         self._open: OpenUtterance | None = None
         self._segments = self._finals = 0
-        self._acknowledged_s = 0.0
-        self._warned_at = -math.inf
+        self._progress = Progress(limits.behind_s)
         self._warned_late_audio = False
         self._ending: EndReason | None = None
         self._closed = False
@@ -137,7 +133,9 @@ class LiveSession:
 
     def complete(self, work_id: int, result: Result) -> list[Action]:
         """A piece of work is done. Where this raises, ``fault`` is to be called."""
-        if isinstance(result, Interpretation) and self._try_again(work_id, result):
+        if isinstance(result, Interpretation) and self._jobs.translate_again(
+            work_id, result, self._request.targets, self._clock()
+        ):
             return self._proceed()
         work = self._jobs.get(work_id)
         match work, result:
@@ -240,7 +238,7 @@ class LiveSession:
             self._tell(utterance)
         self._guess()
         self._speak()
-        self._warn_when_behind()
+        self._send(self._progress.lag(self._queue.first, self._clock()))
         self._acknowledge(_ACK_STEP_S)
         self._watch_idleness()
         if self._hearing.closed and not len(self._queue) and not self._jobs.busy(Speak):
@@ -260,37 +258,9 @@ class LiveSession:
                 self._open = OpenUtterance(self._segments, boundary)
             elif self._open is not None:
                 self._actions += self._jobs.cancel(Guess)
-                self._queue.add(self._finished(self._open, boundary))
+                self._queue.add(self._open.close(boundary, self._hearing, self._clock()))
                 self._open = None
         self._hearing.forget()
-
-    def _finished(self, running: OpenUtterance, boundary: Closed) -> Utterance:
-        utterance = Utterance(
-            running.segment_id,
-            boundary,
-            self._hearing.read(boundary.start, boundary.end),
-            arrived_at=self._hearing.arrived_at(boundary.speech_end),
-            closed_at=self._clock(),
-            shown=running.shown,
-        )
-        if not boundary.spoken:
-            utterance.started = True
-            utterance.outcome = Interpretation("", None, 0.0)
-        return utterance
-
-    def _try_again(self, work_id: int, said: Interpretation) -> bool:
-        """Whether an utterance is translated once more, into targets that may yet succeed."""
-        work = self._jobs.get(work_id)
-        targets = tuple(
-            target for target in self._request.targets if may_pass(said.failures.get(target.tag))
-        )
-        if not isinstance(work, Interpret | Retranslate) or not targets:
-            return False
-        error = said.failures[targets[0].tag]
-        if not self._jobs.retry(work_id, error, self._clock()):
-            return False
-        self._jobs.replace(work_id, Retranslate(work.segment_id, work.samples, said, targets))
-        return True
 
     def _tell(self, utterance: Utterance) -> None:
         """An utterance is done with."""
@@ -330,19 +300,10 @@ class LiveSession:
         self._send(telling.partial(segment_id, running.start_s, running.guessed_to_s, said))
 
     def _speak_later(self, segment_id: int, said: Interpretation) -> None:
-        if not self._request.speech:
-            return
-        target = self._request.targets[0]
-        text = said.translations.get(target.tag)
-        skipped = self._speech.add(Speak(segment_id, text, target)) if text else None
-        if skipped is not None:
-            self._send(
-                Warned(
-                    code="speech_skipped",
-                    message="Speech output is behind: this segment is not spoken.",
-                    segment_id=skipped.segment_id,
-                )
-            )
+        target = self._request.targets[0] if self._request.speech else None
+        text = said.translations.get(target.tag) if target else None
+        if target and text:
+            self._send(self._speech.add(Speak(segment_id, text, target)))
 
     def _speak(self) -> None:
         if self._jobs.busy(Speak):
@@ -351,28 +312,11 @@ class LiveSession:
         if speak is not None:
             self._actions.append(self._jobs.start(speak))
 
-    def _warn_when_behind(self) -> None:
-        now, first = self._clock(), self._queue.first
-        if first is None or now - self._warned_at < _WARNING_STEP_S:
-            return
-        lag = now - first.closed_at
-        if lag >= self._limits.behind_s:
-            self._warned_at = now
-            self._send(
-                Warned(
-                    code="falling_behind",
-                    message="The server cannot keep up; captions come later.",
-                    details={"lag_s": round(lag, 3)},
-                )
-            )
-
     def _acknowledge(self, step_s: float) -> None:
         """Say up to where everything is final, when that has moved by more than ``step_s``."""
         first = self._queue.first
-        safe = self._hearing.settled_s if first is None else first.audio_start_s
-        if safe > self._acknowledged_s + step_s:
-            self._acknowledged_s = safe
-            self._send(Ack(audio_s=round(safe, 3)))
+        safe_s = self._hearing.settled_s if first is None else first.audio_start_s
+        self._send(self._progress.reached(safe_s, step_s=step_s))
 
     def _finish(self, reason: EndReason) -> None:
         self._acknowledge(0.0)
@@ -389,8 +333,9 @@ class LiveSession:
         self._closed = True
         self._actions.append(Close(why))
 
-    def _send(self, event: ServerEvent) -> None:
-        self._actions.append(Send(event))
+    def _send(self, event: ServerEvent | None) -> None:
+        if event is not None:
+            self._actions.append(Send(event))
 
     def _take(self) -> list[Action]:
         actions, self._actions = self._actions, []

@@ -7,7 +7,7 @@ from collections import deque
 import numpy as np
 
 from speech_translator.scalability.results import Speech
-from speech_translator.streaming.messages import SpokenAudio
+from speech_translator.streaming.messages import SpokenAudio, Warned
 from speech_translator.streaming.work import Speak
 
 PIECE_S = 2.0
@@ -29,10 +29,16 @@ class SpeechQueue:
         """How many wait."""
         return len(self._waiting)
 
-    def add(self, speak: Speak) -> Speak | None:
-        """Put one at the end; the oldest that had to give way, if any."""
+    def add(self, speak: Speak) -> Warned | None:
+        """Put one at the end; a warning where the oldest had to give way."""
         self._waiting.append(speak)
-        return self._waiting.popleft() if len(self._waiting) > self._limit else None
+        if len(self._waiting) <= self._limit:
+            return None
+        return Warned(
+            code="speech_skipped",
+            message="Speech output is behind: this segment is not spoken.",
+            segment_id=self._waiting.popleft().segment_id,
+        )
 
     def next(self) -> Speak | None:
         """Take out the next one."""

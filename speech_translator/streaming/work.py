@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speech_translator.engines.values import Samples
@@ -156,9 +157,21 @@ class Jobs:
         self._retry_at[work_id] = now + _FIRST_WAIT_S * 2.0 ** (attempts - 1)
         return True
 
-    def replace(self, work_id: int, work: Work) -> None:
-        """Do this at the next try instead."""
-        self._works[work_id] = work
+    def translate_again(
+        self, work_id: int, said: Interpretation, targets: Sequence[Language], now: float
+    ) -> bool:
+        """Plan another try at those of ``targets`` that failed and may yet succeed, if any.
+
+        What was recognised stays: the work becomes a ``Retranslate``.
+        """
+        work = self._works.get(work_id)
+        failed = tuple(target for target in targets if may_pass(said.failures.get(target.tag)))
+        if not isinstance(work, Interpret | Retranslate) or not failed:
+            return False
+        if not self.retry(work_id, said.failures[failed[0].tag], now):
+            return False
+        self._works[work_id] = Retranslate(work.segment_id, work.samples, said, failed)
+        return True
 
     def next_retry(self) -> float | None:
         """When ``due`` next has something."""
