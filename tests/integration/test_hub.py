@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import huggingface_hub
 import pytest
 
 from speech_translator.engines import catalog, hub, pulled
@@ -109,7 +110,10 @@ def test_files_keep_their_names_and_the_record_says_what_came(server: Hub, model
     # One commit for all: the first answer names it, the others are asked for by it.
     assert server.paths("GET")[0] == f"/owner/name/resolve/{commit}/config.json"
     assert server.paths("HEAD")[1] == f"/owner/name/resolve/{commit}/model.bin"
-    assert not any("torch" in headers["user-agent"] for _, _, headers in server.requests)
+    assert huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY
+    for _, _, headers in server.requests:  # nothing is said of this machine's other packages
+        parts = {part.partition("/")[0] for part in headers["user-agent"].split("; ")}
+        assert parts == {"speech-translator", "hf_hub", "python"}
     server.requests.clear()
     assert hub.pull(card(), models, endpoint=server.url) == found
     assert server.requests == []  # nothing is asked for what is whole
@@ -348,5 +352,68 @@ def test_a_killed_pull_leaves_no_model_and_no_lock(server: Hub, models: Path) ->
         killed.send_signal(signal.SIGKILL)
     server.gate.set()
     assert not catalog.installed(card(), models)
+    pull(server, models)
+    assert content(models) == CONTENT
+
+
+def command(models: Path, server: Hub, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """``speech-translator models``, with ``models`` as its directory."""
+    return subprocess.run(
+        [sys.executable, "-m", "speech_translator.cli", "models", *arguments],
+        env={**os.environ, "HF_ENDPOINT": server.url, "CACHE_DIR": str(models.parent)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_commands_pull_list_verify_and_remove(
+    server: Hub, models: Path, tmp_path: Path
+) -> None:
+    found = catalog.card("opus-mt-de-en")
+    assert found.hub is not None
+    repository = tmp_path / "opus"
+    repository.mkdir()
+    for file in found.hub.files:
+        (repository / file.name).write_bytes(file.name.encode() * 200)
+    commit = server.add(found.hub.repository, repository)
+    server.cut("model.bin", after=700)
+
+    pulled_now = command(models, server, "pull", found.id)
+    assert pulled_now.stdout == f"opus-mt-de-en: whole, commit {commit}\n"
+    assert (pulled_now.returncode, pulled_now.stderr) == (0, "")
+
+    listed = {
+        card["id"]: card for card in json.loads(command(models, server, "list", "--json").stdout)
+    }
+    assert listed[found.id]["installed"]
+    assert listed[found.id]["revision"] == commit
+    assert listed[found.id]["sha256"] == hashlib.sha256(b"model.bin" * 200).hexdigest()
+    assert listed[found.id]["size_bytes"] == sum(200 * len(file.name) for file in found.hub.files)
+    assert not listed["opus-mt-en-de"]["installed"]
+
+    assert command(models, server, "verify", found.id).stdout == "opus-mt-de-en: whole\n"
+    (models / found.id / "model.bin").write_bytes(b"model.bax" * 200)
+    damaged = command(models, server, "verify", found.id)
+    assert damaged.returncode == 5
+    assert "models pull opus-mt-de-en" in damaged.stderr
+    both = command(models, server, "pull", found.id, "whisper-tiny")
+    assert both.returncode == 1  # one of two failed
+    assert both.stdout.startswith("opus-mt-de-en: whole")
+    assert "whisper-tiny: The hub has no Systran/faster-whisper-tiny" in both.stderr
+    assert command(models, server, "verify", found.id).returncode == 0
+    assert command(models, server, "remove", found.id, "--yes").returncode == 0
+    assert not catalog.installed(found, models)
+
+
+def test_an_interrupted_pull_ends_quietly_and_goes_on(server: Hub, models: Path) -> None:
+    server.gate = threading.Event()
+    with process(models, HF_ENDPOINT=server.url) as interrupted:
+        while not server.paths("GET"):
+            time.sleep(0.05)
+        interrupted.send_signal(signal.SIGINT)
+    server.gate.set()
+    assert not (models / "test-model").exists()
     pull(server, models)
     assert content(models) == CONTENT
