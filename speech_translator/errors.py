@@ -42,6 +42,7 @@
         │   └── AnswerRejected        answer_rejected      it answered what is no translation
         ├── EngineTimeout             engine_timeout
         ├── Overloaded                overloaded           a bounded queue is full
+        ├── StoreUnavailable          store_unavailable    a database or Redis does not answer
         ├── DeadlineExceeded          deadline_exceeded
         └── ShuttingDown              shutting_down        it was given up
             └── Draining              draining             it was not begun
@@ -315,6 +316,12 @@ class Overloaded(Unavailable):
     """A bounded queue is full."""
 
     code = "overloaded"
+
+
+class StoreUnavailable(Unavailable):
+    """A database or Redis does not answer in its time."""
+
+    code = "store_unavailable"
 
 
 class DeadlineExceeded(Unavailable):

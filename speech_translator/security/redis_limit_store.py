@@ -1,0 +1,79 @@
+"""Limits counted by Redis, for all replicas together, by Redis' clock.
+
+A script of our own, because several limits (requests and characters, of a key and of its owner)
+are debited in one step or not at all; ``throttled-py`` and ``limits`` know one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from speech_translator.errors import StoreUnavailable
+from speech_translator.security.counters import MICROSECONDS, Counter, standing_of
+from speech_translator.security.limits import Debit, Decision, Rate, Standing
+
+SCRIPT = Path(__file__).with_name("counters.lua").read_text(encoding="utf-8")
+
+_Mode = Literal["acquire", "settle", "peek"]
+
+
+class RedisLimitStore:
+    """See ``LimitStore``. Counters go by themselves once they say nothing any more.
+
+    Args:
+        client: with timeouts that fit a request's path; its owner closes it.
+        prefix: before the name of every counter.
+        script: the Lua source.
+    """
+
+    def __init__(
+        self, client: Redis, *, prefix: str = "speech-translator:limit:", script: str = SCRIPT
+    ) -> None:
+        self._prefix = prefix
+        self._script = client.register_script(script)
+
+    async def acquire(self, debits: Sequence[Debit]) -> Decision:
+        """See ``LimitStore``."""
+        return await self._run("acquire", debits)
+
+    async def settle(self, debits: Sequence[Debit]) -> None:
+        """See ``LimitStore``."""
+        await self._run("settle", debits)
+
+    async def peek(self, debits: Sequence[Debit]) -> Decision:
+        """See ``LimitStore``."""
+        return await self._run("peek", debits)
+
+    async def _run(self, mode: _Mode, debits: Sequence[Debit]) -> Decision:
+        keys = [self._prefix + debit.counter for debit in debits]
+        arguments: list[str | float] = [mode]
+        for debit in debits:
+            arguments += _described(debit)
+        try:
+            answer = cast("list[bytes]", await self._script(keys, arguments))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("The counters of limits cannot be reached.") from error
+        now, *rest = map(float, answer)
+        return Decision(
+            tuple(
+                _standing(debit, (rest[at], int(rest[at + 1])), rest[at + 2], int(now))
+                for debit, at in zip(debits, range(0, len(rest), 3), strict=True)
+            )
+        )
+
+
+def _described(debit: Debit) -> list[str | float]:
+    policy = debit.policy
+    if isinstance(policy, Rate):
+        return ["rate", policy.limit, policy.period_s * MICROSECONDS, debit.cost]
+    return [policy.span, policy.limit, 0, debit.cost]
+
+
+def _standing(debit: Debit, counter: Counter, wait_us: float, now_us: int) -> Standing:
+    wait_s = None if wait_us < 0 else wait_us / MICROSECONDS
+    return standing_of(debit.policy, counter, now_us, wait_s)
