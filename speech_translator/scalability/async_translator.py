@@ -156,12 +156,29 @@ class AsyncTranslator:
             word_timestamps=word_timestamps,
             one_clip=one_clip,
             prompt=", ".join(glossary) if glossary else None,
-            english=lambda spoken: target is not None and self._needs_english(spoken, target),
+            english=lambda spoken: target is not None and self.needs_english(spoken, target),
             progress=progress,
         )
         if target is None:
             return recognised.transcription
         return await self._translated(recognised, target, glossary or {}, context)
+
+    async def read_in_english(
+        self,
+        samples: Samples,
+        *,
+        language: Language,
+        context: RequestContext,
+        one_clip: bool = False,
+    ) -> str:
+        """What is said in ``language``, in English, as the recogniser itself reads it.
+
+        Raises:
+            UnsupportedPair: no engine can; see ``needs_english``.
+        """
+        return await self._recognition.read_in_english(
+            samples, language=language, context=context, one_clip=one_clip
+        )
 
     async def synthesize(
         self,
@@ -189,18 +206,6 @@ class AsyncTranslator:
         return await self._synthesis.synthesize(
             text, language=language, context=context, voice=voice, speed=speed, live=live
         )
-
-    def check_voice(
-        self, language: Language, *, voice: str | None = None, live: bool = False
-    ) -> None:
-        """Refuse at once what ``synthesize`` could not speak with the same arguments.
-
-        Raises:
-            UnsupportedVoice: no such voice, or none for the language, in the chain that would
-                be used.
-            EngineUnavailable: an engine that may know it is still loading.
-        """
-        self._synthesis.check(language, voice=voice, live=live)
 
     async def translate_speech(
         self,
@@ -234,6 +239,7 @@ class AsyncTranslator:
         *,
         speak: bool = False,
         voice: str | None = None,
+        live: bool = False,
     ) -> None:
         """Refuse a recording for its languages or voice alone, before the work.
 
@@ -242,6 +248,7 @@ class AsyncTranslator:
             target: translate into it; None for a transcript alone.
             speak: the translation is spoken.
             voice: by this voice; None for the best one.
+            live: by the engines that speak in live sessions.
 
         Raises:
             UnsupportedPair: ``source`` cannot be recognised, or nothing spoken reaches ``target``.
@@ -252,13 +259,13 @@ class AsyncTranslator:
         if target is None:
             return
         if speak:
-            self._synthesis.check(target, voice=voice)
+            self._synthesis.check(target, voice=voice, live=live)
         if source is not None:
             self._check_speech_pair(source, target)
         elif not any(
             spoken == target.key
             or self._texts.planner().routes(spoken, target.key)
-            or self._needs_english(Language.parse(spoken), target)
+            or self.needs_english(Language.parse(spoken), target)
             for spoken in sorted(self.spoken_languages())
         ):
             # What is said there is true of every spoken language.
@@ -279,6 +286,15 @@ class AsyncTranslator:
         """Languages that recognition knows."""
         return frozenset(key for info in self._recognition.infos() for key in info.languages)
 
+    def needs_english(self, spoken: Language, target: Language) -> bool:
+        """Whether recognition's own reading in English is the only way to ``target``."""
+        planner = self._texts.planner()
+        if spoken.key == target.key or planner.routes(spoken.key, target.key):
+            return False
+        return self._to_english(spoken) and (
+            target.key == ENGLISH or bool(planner.routes(ENGLISH, target.key))
+        )
+
     def voices(self) -> tuple[Voice, ...]:
         """Voices of the loaded engines, the preferred engine's first."""
         return self._synthesis.voices()
@@ -297,18 +313,9 @@ class AsyncTranslator:
             for info in self._recognition.infos()
         )
 
-    def _needs_english(self, spoken: Language, target: Language) -> bool:
-        """Whether recognition's own reading in English is the only way to ``target``."""
-        planner = self._texts.planner()
-        if spoken.key == target.key or planner.routes(spoken.key, target.key):
-            return False
-        return self._to_english(spoken) and (
-            target.key == ENGLISH or bool(planner.routes(ENGLISH, target.key))
-        )
-
     def _check_speech_pair(self, spoken: Language, target: Language) -> None:
         """Refuse a pair before the work; see ``TextTranslation.check_pair``."""
-        if spoken.key != target.key and not self._needs_english(spoken, target):
+        if spoken.key != target.key and not self.needs_english(spoken, target):
             self._texts.check_pair(spoken, target)
 
     async def _translated(

@@ -110,11 +110,7 @@ class Recognition:
         if duration > _LONG_S and context.priority is Priority.INTERACTIVE:
             context = replace(context, priority=Priority.BULK)
         engines = self._engines(language)
-        clips = (
-            [Region(0.0, duration)]
-            if one_clip and 0.0 < duration <= DEFAULT_REGIONS.max_length
-            else await self._clips(samples, context)
-        )
+        clips = await self._clips(samples, context, one_clip=one_clip)
         template = TranscribeCall(
             samples[:0],
             language=language.key if language else None,
@@ -132,6 +128,33 @@ class Recognition:
         if index == 0:
             return recognised
         return replace(recognised, transcription=replace(recognised.transcription, degraded=True))
+
+    async def read_in_english(
+        self,
+        samples: Samples,
+        *,
+        language: Language,
+        context: RequestContext,
+        one_clip: bool = False,
+    ) -> str:
+        """The recogniser's own reading in English of ``samples``; arguments as ``transcribe``."""
+        engines = [info for info in self._engines(language) if info.to_english]
+        if not engines:
+            raise UnsupportedPair(
+                f"No engine reads speech in {language.tag} in English.",
+                source_language=language.tag,
+            )
+        clips = await self._clips(samples, context, one_clip=one_clip)
+        template = TranscribeCall(samples[:0], language=language.key, task="translate")
+
+        async def by(info: EngineInfo, attempt: RequestContext) -> Recognised:
+            work = _Recording(self._access, info.name, samples, clips, attempt, None)
+            return await work.run(template, len(samples) / SAMPLE_RATE, lambda _language: False)
+
+        recognised, _ = await self._access.first_answer(
+            engines, lambda info: [info.name], context, by
+        )
+        return recognised.transcription.text
 
     def check(self, language: Language | None) -> None:
         """Refuse a spoken language before the work.
@@ -161,8 +184,12 @@ class Recognition:
             )
         return fitting
 
-    async def _clips(self, samples: Samples, context: RequestContext) -> list[Region]:
+    async def _clips(
+        self, samples: Samples, context: RequestContext, *, one_clip: bool
+    ) -> list[Region]:
         """Where to cut: stretches of speech, in seconds."""
+        if one_clip and 0 < len(samples) <= DEFAULT_REGIONS.max_length * SAMPLE_RATE:
+            return [Region(0.0, len(samples) / SAMPLE_RATE)]
         state: bytes | None = None
         found = []
         for start in range(0, len(samples), _SEARCH_STEP):

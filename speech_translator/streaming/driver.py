@@ -8,10 +8,8 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from speech_translator.engines.values import Priority
 from speech_translator.errors import Draining, ProtocolViolation, SpeechTranslatorError
-from speech_translator.reliability.deadlines import Clock, Deadline
-from speech_translator.scalability.results import RequestContext
+from speech_translator.reliability.deadlines import Clock
 from speech_translator.streaming import messages, telling
 from speech_translator.streaming.audio_input import AudioInput, OpensStreams, open_input
 from speech_translator.streaming.config import SessionConfig, SessionLimits
@@ -106,14 +104,7 @@ class LiveDriver:
         if message is None:
             return None
         request = messages.parse_start(message)
-        context = RequestContext(
-            Deadline.after(FIRST_MESSAGE_S, clock=self._clock),
-            owner=self._owner,
-            priority=Priority.LIVE,
-        )
-        await Interpreter(self._translator).check(
-            request.source, request.targets, speech=request.speech, context=context
-        )
+        Interpreter(self._translator).check(request.source, request.targets, speech=request.speech)
         return request
 
     async def _serve(self, request: StartRequest, audio: AudioInput) -> SessionSummary:

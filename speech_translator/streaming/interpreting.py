@@ -11,17 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-import numpy as np
-
 from speech_translator.engines.values import Samples, SpeechProbabilities
-from speech_translator.errors import (
-    EngineFailed,
-    EngineTimeout,
-    EngineUnavailable,
-    PoisonousInput,
-    SpeechTranslatorError,
-    UnsupportedPair,
-)
+from speech_translator.errors import SpeechTranslatorError
 from speech_translator.languages import Language
 from speech_translator.scalability.results import (
     RequestContext,
@@ -31,10 +22,6 @@ from speech_translator.scalability.results import (
 )
 
 ENGLISH = Language("en")
-
-
-# What may go wrong with the reading in English alone.
-_NO_ENGLISH = (EngineUnavailable, EngineFailed, EngineTimeout, PoisonousInput)
 
 
 class Translating(Protocol):
@@ -75,16 +62,30 @@ class Translating(Protocol):
         """Probabilities of speech."""
         ...
 
-    def pairs(self) -> Mapping[str, frozenset[str]]:
-        """Pairs of languages that text engines cover."""
+    async def read_in_english(
+        self,
+        samples: Samples,
+        *,
+        language: Language,
+        context: RequestContext,
+        one_clip: bool = False,
+    ) -> str:
+        """Speech to English text by recognition alone."""
         ...
 
-    def spoken_languages(self) -> frozenset[str]:
-        """Languages that recognition knows."""
+    def needs_english(self, spoken: Language, target: Language) -> bool:
+        """Whether that is the only way to ``target``."""
         ...
 
-    def check_voice(self, language: Language, *, live: bool = False) -> None:
-        """Refuse a language that nothing speaks."""
+    def check_speech(
+        self,
+        source: Language | None,
+        target: Language | None,
+        *,
+        speak: bool = False,
+        live: bool = False,
+    ) -> None:
+        """Refuse languages that can never be served."""
         ...
 
 
@@ -115,14 +116,7 @@ class Interpreter:
     def __init__(self, translator: Translating) -> None:
         self._translator = translator
 
-    async def check(
-        self,
-        source: Language | None,
-        targets: Sequence[Language],
-        *,
-        speech: bool,
-        context: RequestContext,
-    ) -> None:
+    def check(self, source: Language | None, targets: Sequence[Language], *, speech: bool) -> None:
         """Refuse at once what could never be answered.
 
         Raises:
@@ -130,19 +124,9 @@ class Interpreter:
             UnsupportedVoice: speech is asked for and nothing speaks the first target.
             EngineUnavailable: what would tell is still loading.
         """
-        if not self._translator.spoken_languages():
-            raise EngineUnavailable("Speech recognition is still loading.", retry_after=2.0)
-        if source is None:
-            self._check_reachable(targets)
-        else:
-            # No samples: the door checks the pair, and no engine is called.
-            nothing = np.zeros(0, np.float32)
-            for target in targets or (None,):
-                await self._translator.transcribe(
-                    nothing, language=source, target=target, context=context
-                )
-        if speech:
-            self._translator.check_voice(targets[0], live=True)
+        for index, target in enumerate(targets or (None,)):
+            spoken = speech and index == 0
+            self._translator.check_speech(source, target, speak=spoken, live=True)
 
     async def interpret(
         self,
@@ -163,12 +147,13 @@ class Interpreter:
         Raises:
             SpeechTranslatorError: recognition itself failed.
         """
-        heard, english = await self._recognise(samples, language, targets, context)
+        heard = await self._translator.transcribe(
+            samples, language=language, context=context, one_clip=True
+        )
         if heard.language is None or not heard.text.strip():
             return Interpretation("", None, 0.0)
-        said = Interpretation(
-            heard.text.strip(), heard.language, heard.language_confidence, english=english
-        )
+        said = Interpretation(heard.text.strip(), heard.language, heard.language_confidence)
+        said = await self._with_english(samples, said, targets, context)
         return await self._translated(said, targets, context)
 
     async def translate_again(
@@ -187,15 +172,7 @@ class Interpreter:
             targets: the languages to try again.
             context: priority and deadline.
         """
-        if isinstance(said.english, SpeechTranslatorError):
-            try:
-                heard = await self._translator.transcribe(
-                    samples, language=said.language, target=ENGLISH, context=context, one_clip=True
-                )
-            except SpeechTranslatorError as error:
-                said = replace(said, english=error)
-            else:
-                said = replace(said, english=_english_of(heard))
+        said = await self._with_english(samples, said, targets, context)
         return await self._translated(said, targets, context)
 
     async def _translated(
@@ -212,35 +189,26 @@ class Interpreter:
                 failures[target.tag] = answer
         return replace(said, translations=translations, failures=failures)
 
-    async def _recognise(
+    async def _with_english(
         self,
         samples: Samples,
-        language: Language | None,
+        said: Interpretation,
         targets: Sequence[Language],
         context: RequestContext,
-    ) -> tuple[Transcription, str | SpeechTranslatorError | None]:
-        """The transcript, and a reading in English where a target may have to start from it."""
-        english: str | SpeechTranslatorError | None = None
-        if language is None:
-            wants_english = bool(targets)
-        else:
-            wants_english = any(not self._is_direct(language, target) for target in targets)
-        if wants_english:
-            try:
-                heard = await self._translator.transcribe(
-                    samples, language=language, target=ENGLISH, context=context, one_clip=True
-                )
-            except UnsupportedPair:
-                pass
-            except _NO_ENGLISH as error:
-                # The transcript is not lost with it: targets that need it fail one by one.
-                english = error
-            else:
-                return heard, _english_of(heard)
-        heard = await self._translator.transcribe(
-            samples, language=language, target=None, context=context, one_clip=True
-        )
-        return heard, english
+    ) -> Interpretation:
+        """``said`` with a reading in English, where a target has to start from it."""
+        spoken = said.language
+        if spoken is None or isinstance(said.english, str):
+            return said
+        if not any(self._translator.needs_english(spoken, target) for target in targets):
+            return said
+        try:
+            english = await self._translator.read_in_english(
+                samples, language=spoken, context=context, one_clip=True
+            )
+        except SpeechTranslatorError as error:
+            return replace(said, english=error)  # targets that need it fail one by one
+        return replace(said, english=english.strip())
 
     async def _into(
         self,
@@ -252,10 +220,8 @@ class Interpreter:
         text, source, english = said.text, said.language, said.english
         if target.key == source.key:
             return text
-        if target.key == ENGLISH.key and isinstance(english, str):
-            return english
-        if english is not None and not self._is_direct(source, target):
-            if not isinstance(english, str):
+        if english is not None and self._translator.needs_english(source, target):
+            if not isinstance(english, str) or target.key == ENGLISH.key:
                 return english
             text, source = english, ENGLISH
         try:
@@ -265,24 +231,3 @@ class Interpreter:
         except SpeechTranslatorError as error:
             return error
         return answer.text.strip()
-
-    def _is_direct(self, spoken: Language, target: Language) -> bool:
-        """Whether text engines alone lead from one to the other."""
-        return spoken.key == target.key or target.key in self._translator.pairs().get(
-            spoken.key, frozenset()
-        )
-
-    def _check_reachable(self, targets: Sequence[Language]) -> None:
-        reached = frozenset().union({ENGLISH.key}, *self._translator.pairs().values())
-        for target in targets:
-            if target.key not in reached:
-                raise UnsupportedPair(
-                    f"No engine translates into {target.tag}. Targets: "
-                    f"{', '.join(sorted(reached))}.",
-                    target_language=target.tag,
-                    supported_targets=sorted(reached),
-                )
-
-
-def _english_of(heard: Transcription) -> str | None:
-    return heard.translation.text.strip() if heard.translation is not None else None
