@@ -11,12 +11,7 @@ from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.cache_manager import CacheStatistics, MemoryCache
 from speech_translator.scalability.engine_access import CallBroker, EngineAccess
-from speech_translator.scalability.recognition import (
-    Progress,
-    Recognised,
-    Recognition,
-    spoken_key,
-)
+from speech_translator.scalability.recognition import Progress, Recognised, Recognition
 from speech_translator.scalability.results import (
     RequestContext,
     Speech,
@@ -31,6 +26,7 @@ from speech_translator.scalability.text_translation import (
     TextFormat,
     TextTranslation,
 )
+from speech_translator.scalability.transcripts import spoken_key
 from speech_translator.settings import Settings
 from speech_translator.text.distribution import distribute, sentence_runs
 

@@ -20,7 +20,6 @@ from speech_translator.engines.values import (
     EngineInfo,
     Priority,
     Samples,
-    Segment,
     SpeechProbabilities,
     TranscribeCall,
     Transcript,
@@ -35,6 +34,7 @@ from speech_translator.scalability.results import (
     TranscribedSegment,
     Transcription,
 )
+from speech_translator.scalability.transcripts import aligned, language_of, placed, spoken_key
 
 Progress = Callable[[float, float], None]
 """Told the seconds that are done and the seconds in all."""
@@ -221,7 +221,7 @@ class _Recording:
     ) -> Recognised:
         """Decode all clips and put them together."""
         transcripts = await self._transcripts(template)
-        language, confidence = _spoken(transcripts, template.language)
+        language, confidence = language_of(transcripts, template.language)
         readings: list[Transcript] | None = None
         if language is not None and transcripts and english(language):
             plain = msgspec.structs.replace(template, language=language.key, task="translate")
@@ -245,7 +245,7 @@ class _Recording:
             return await self._decode(range(len(self.clips)), template)
         head = range(min(_DETECTION_CLIPS, len(self.clips)))
         first = await self._decode(head, template)
-        language, _ = _spoken(first, None)
+        language, _ = language_of(first, None)
         if language is None:  # nothing was said so far
             rest = await self._decode(range(len(head), len(self.clips)), template)
             return first + rest
@@ -279,59 +279,7 @@ class _Recording:
         ids = count()
         for index, (clip, transcript) in enumerate(zip(self.clips, transcripts, strict=True)):
             spoken = [segment for segment in transcript.segments if segment.text.strip()]
-            segments += [_placed(segment, clip, next(ids)) for segment in spoken]
+            segments += [placed(segment, clip, next(ids)) for segment in spoken]
             if readings is not None:
-                english += _aligned(spoken, readings[index].segments)
+                english += aligned(spoken, readings[index].segments)
         return segments, english
-
-
-def spoken_key(language: Language) -> str:
-    """What recognition calls a language: speech has no script, zh-Hant is heard where zh is."""
-    return language.key.partition("-")[0]
-
-
-def _spoken(transcripts: Sequence[Transcript], given: str | None) -> tuple[Language | None, float]:
-    """The language most clips agree on, weighted by how sure they are and how much was said."""
-    if given is not None:
-        return Language.parse(given), 1.0
-    votes: dict[str, float] = {}
-    weights: dict[str, float] = {}
-    for transcript in transcripts:
-        weight = sum(segment.end - segment.start for segment in transcript.segments)
-        if not weight:
-            continue  # what language silence is in tells nothing
-        votes[transcript.language] = (
-            votes.get(transcript.language, 0.0) + weight * transcript.language_confidence
-        )
-        weights[transcript.language] = weights.get(transcript.language, 0.0) + weight
-    if not votes:
-        return None, 0.0
-    best = max(votes, key=lambda language: votes[language])
-    return Language.parse(best), min(1.0, votes[best] / weights[best])
-
-
-def _placed(segment: Segment, clip: Region, number: int) -> TranscribedSegment:
-    """A segment of a clip with times of the whole recording."""
-    words = tuple(
-        type(word)(word.start + clip.start, word.end + clip.start, word.text, word.probability)
-        for word in segment.words
-    )
-    return TranscribedSegment(
-        id=number,
-        start=segment.start + clip.start,
-        end=segment.end + clip.start,
-        text=segment.text.strip(),
-        confidence=segment.confidence,
-        words=words,
-    )
-
-
-def _aligned(spoken: Sequence[Segment], english: Sequence[Segment]) -> list[str]:
-    """English segments joined to the spoken ones that they overlap most; none is lost."""
-    texts: list[list[str]] = [[] for _ in spoken]
-    for reading in english:
-        if not spoken or not reading.text.strip():
-            continue
-        overlaps = [min(s.end, reading.end) - max(s.start, reading.start) for s in spoken]
-        texts[int(np.argmax(overlaps))].append(reading.text.strip())
-    return [" ".join(parts) for parts in texts]
