@@ -104,17 +104,15 @@ def card(model_id: str) -> ModelCard:
 def how_to_add(source: str, target: str) -> str | None:
     """The one command that adds a translation between two languages; None where none is known.
 
-    What comes without a hub goes first, then a model whose licence allows commercial use; among
-    those a model for the pair goes before one for many.
+    The catalog's order decides: what needs no hub, then models for one pair, then those for many
+    languages, the smaller first; last what may not be used commercially.
 
     Args:
         source: ``Language.key`` of the text's language.
         target: of the language wanted.
     """
-    translators = [found for found in CARDS if found.task == "translation"]
-    fitting = [found for found in translators if _covers(found, source, target)]
-    best = sorted(fitting, key=lambda found: (found.hub is not None, not found.commercial_use))
-    return best[0].install if best else None
+    translators = (found for found in CARDS if found.task == "translation")
+    return next((found.install for found in translators if _covers(found, source, target)), None)
 
 
 def _covers(card: ModelCard, source: str, target: str) -> bool:

@@ -145,6 +145,30 @@ def test_what_came_is_kept_for_the_next_pull(server: Hub, models: Path) -> None:
     assert server.sent["model.bin"] == len(WEIGHTS)
 
 
+def test_what_came_of_another_file_is_not_gone_on_with(
+    server: Hub, models: Path, repository: Path
+) -> None:
+    server.cut("model.bin", after=100_000)
+    server.fail("model.bin", 404, skip=2)  # described, begun, then gone
+    with pytest.raises(ModelMissing):
+        pull(server, models)
+    (repository / "model.bin").write_bytes(WEIGHTS[::-1])
+    server.add("owner/name", repository)
+    pull(server, models)
+    assert content(models) == {**CONTENT, "model.bin": WEIGHTS[::-1]}
+    assert {path.name for path in (models / "test-model").rglob("*") if path.is_file()} == {
+        *("config.json", "model.bin", "source.spm", "pulled.json")
+    }
+
+
+def test_a_file_that_the_catalog_names_since_then_is_added(server: Hub, models: Path) -> None:
+    pull(server, models, card(HubFile("config.json"), HubFile("model.bin")))
+    assert not catalog.installed(card(), models)
+    pull(server, models)
+    assert content(models) == CONTENT
+    assert server.sent["model.bin"] == len(WEIGHTS)
+
+
 def test_patience_grows_and_ends(server: Hub, models: Path) -> None:
     server.fail("config.json", 503, times=99)
     pauses = Pauses()
@@ -164,8 +188,17 @@ def test_a_busy_hub_is_asked_again_when_it_says(server: Hub, models: Path) -> No
 def test_a_server_that_sends_no_parts_starts_over(server: Hub, models: Path) -> None:
     server.ranges = False
     server.cut("model.bin", after=50_000)
-    pull(server, models)
+    assert pull(server, models) == [0.5]
     assert content(models) == CONTENT
+    assert server.sent["model.bin"] == 50_000 + len(WEIGHTS)
+
+
+def test_an_end_that_looks_like_the_file_s_is_told_by_the_length(server: Hub, models: Path) -> None:
+    server.lengths = False
+    server.cut("model.bin", after=50_000)
+    assert pull(server, models) == [0.5]
+    assert content(models) == CONTENT
+    assert server.sent["model.bin"] == len(WEIGHTS)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -407,7 +440,7 @@ def test_the_commands_pull_list_verify_and_remove(
     assert not catalog.installed(found, models)
 
 
-def test_an_interrupted_pull_ends_quietly_and_goes_on(server: Hub, models: Path) -> None:
+def test_an_interrupted_pull_is_gone_on_with(server: Hub, models: Path) -> None:
     server.gate = threading.Event()
     with process(models, HF_ENDPOINT=server.url) as interrupted:
         while not server.paths("GET"):

@@ -78,6 +78,8 @@ class Hub:
     """Files whose content is sent with its first byte changed."""
     names_commits: bool = True
     """Whether answers say their commit, as those of hubs do."""
+    lengths: bool = True
+    """Whether contents say their length; otherwise they end with the connection."""
     ranges: bool = True
     """Whether a part of a file can be asked for."""
     sent: Counter[str] = field(default_factory=Counter)
@@ -107,9 +109,15 @@ class Hub:
         """End the next answer with the content of a file early; may be said several times."""
         self.cuts[name].append(Cut(after, reset))
 
-    def fail(self, name: str, status: int, times: int = 1, **headers: str) -> None:
-        """Answer the next requests for a file, of whatever method, with an error."""
+    def fail(
+        self, name: str, status: int, times: int = 1, *, skip: int = 0, **headers: str
+    ) -> None:
+        """Answer the next requests for a file, of whatever method, with an error.
+
+        ``skip`` of them are answered first.
+        """
         fields = {key.replace("_", "-"): value for key, value in headers.items()}
+        self.failures[name].extend([(0, {})] * skip)
         self.failures[name].extend([(status, fields)] * times)
 
     def paths(self, method: str) -> list[str]:
@@ -174,8 +182,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _resolve(self, repository: str, revision: str, name: str) -> None:
         if self.hub.failures[name]:
             status, headers = self.hub.failures[name].popleft()
-            self._error(status, **headers)
-            return
+            if status:
+                self._error(status, **headers)
+                return
         found = self._repository(repository, revision)
         if found is None:
             return
@@ -208,7 +217,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if start:
             headers = {**headers, "Content-Range": f"bytes {start}-{size - 1}/{size}"}
-        self._end_headers({**headers, "Content-Length": str(size - start)})
+        if self.hub.lengths or self.command == "HEAD":
+            headers = {**headers, "Content-Length": str(size - start)}
+        else:
+            self.close_connection = True
+        self._end_headers(headers)
         if self.command == "HEAD":
             return
         if self.hub.gate is not None:

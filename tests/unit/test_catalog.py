@@ -111,6 +111,14 @@ def test_the_command_that_adds_a_pair(source: str, target: str, command: str | N
     assert catalog.how_to_add(source, target) == command
 
 
+def test_the_catalog_s_order_prefers_what_is_freer_and_needs_less() -> None:
+    translators = [card for card in CARDS if card.task == "translation"]
+    ranks = [(c.hub is not None, not c.commercial_use, not c.pairs) for c in translators]
+    assert [rank[:2] for rank in ranks] == sorted(rank[:2] for rank in ranks)
+    hub_ranks = [rank for rank in ranks if rank[0]]
+    assert hub_ranks == sorted(hub_ranks)
+
+
 def test_a_card_is_found_by_its_id() -> None:
     assert catalog.card("hibari-heart").engine == "hibari"
     with pytest.raises(NotFound, match="Did you mean whisper-small") as close:
