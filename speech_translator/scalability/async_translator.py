@@ -11,7 +11,7 @@ from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.cache_manager import CacheStatistics, MemoryCache
 from speech_translator.scalability.engine_access import CallBroker, EngineAccess
-from speech_translator.scalability.recognition import Progress, Recognised, Recognition
+from speech_translator.scalability.recognition import Progress, Recognition
 from speech_translator.scalability.results import (
     RequestContext,
     Speech,
@@ -19,18 +19,14 @@ from speech_translator.scalability.results import (
     Transcription,
     Translation,
 )
+from speech_translator.scalability.speech_translation import SpeechTranslation
 from speech_translator.scalability.synthesis import Synthesis
 from speech_translator.scalability.text_translation import (
-    UNTRANSLATED,
     Sentence,
     TextFormat,
     TextTranslation,
 )
-from speech_translator.scalability.transcripts import spoken_key
 from speech_translator.settings import Settings
-from speech_translator.text.distribution import distribute, sentence_runs
-
-ENGLISH = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +76,7 @@ class AsyncTranslator:
         )
         self._texts = TextTranslation(access, config.translators, self._cache)
         self._recognition = Recognition(access, config.transcribers)
+        self._speech = SpeechTranslation(self._texts, self._recognition)
         self._synthesis = Synthesis(access, config.synthesizers, config.live_synthesizers)
 
     async def translate(
@@ -144,7 +141,7 @@ class AsyncTranslator:
             UnsupportedPair: the spoken language cannot be recognised, or not be translated.
         """
         if language is not None and target is not None:
-            self._check_speech_pair(language, target)
+            self._speech.check(language, target)
         recognised = await self._recognition.transcribe(
             samples,
             language=language,
@@ -152,12 +149,14 @@ class AsyncTranslator:
             word_timestamps=word_timestamps,
             one_clip=one_clip,
             prompt=", ".join(glossary) if glossary else None,
-            english=lambda spoken: target is not None and self.needs_english(spoken, target),
+            english=lambda spoken: (
+                target is not None and self._speech.needs_english(spoken, target)
+            ),
             progress=progress,
         )
         if target is None:
             return recognised.transcription
-        return await self._translated(recognised, target, glossary or {}, context)
+        return await self._speech.translated(recognised, target, glossary or {}, context)
 
     async def read_in_english(
         self,
@@ -256,16 +255,7 @@ class AsyncTranslator:
             return
         if speak:
             self._synthesis.check(target, voice=voice, live=live)
-        if source is not None:
-            self._check_speech_pair(source, target)
-        elif not any(
-            spoken == target.key
-            or self._texts.planner().routes(spoken, target.key)
-            or self.needs_english(Language.parse(spoken), target)
-            for spoken in sorted(self.spoken_languages())
-        ):
-            # What is said there is true of every spoken language.
-            self._texts.check_pair(Language.parse(ENGLISH), target)
+        self._speech.check(source, target)
 
     async def detect_speech(
         self, samples: Samples, state: bytes | None, *, context: RequestContext
@@ -280,16 +270,11 @@ class AsyncTranslator:
 
     def spoken_languages(self) -> frozenset[str]:
         """Languages that recognition knows."""
-        return frozenset(key for info in self._recognition.infos() for key in info.languages)
+        return self._recognition.languages()
 
     def needs_english(self, spoken: Language, target: Language) -> bool:
         """Whether recognition's own reading in English is the only way to ``target``."""
-        planner = self._texts.planner()
-        if spoken.key == target.key or planner.routes(spoken.key, target.key):
-            return False
-        return self._to_english(spoken) and (
-            target.key == ENGLISH or bool(planner.routes(ENGLISH, target.key))
-        )
+        return self._speech.needs_english(spoken, target)
 
     def voices(self) -> tuple[Voice, ...]:
         """Voices of the loaded engines, the preferred engine's first."""
@@ -302,61 +287,3 @@ class AsyncTranslator:
     def clear_cache(self) -> int:
         """Forget all cached results; how many there were."""
         return self._cache.clear()
-
-    def _to_english(self, spoken: Language) -> bool:
-        return any(
-            info.to_english and spoken_key(spoken) in info.languages
-            for info in self._recognition.infos()
-        )
-
-    def _check_speech_pair(self, spoken: Language, target: Language) -> None:
-        """Refuse a pair before the work; see ``TextTranslation.check_pair``."""
-        if spoken.key != target.key and not self.needs_english(spoken, target):
-            self._texts.check_pair(spoken, target)
-
-    async def _translated(
-        self,
-        recognised: Recognised,
-        target: Language,
-        glossary: Mapping[str, str],
-        context: RequestContext,
-    ) -> Transcription:
-        """The transcription with a translation of the whole and of every segment."""
-        transcription = recognised.transcription
-        spoken = transcription.language
-        if spoken is None or not transcription.segments:
-            nothing = Translation("", spoken or target, target, UNTRANSLATED, ())
-            return replace(transcription, translation=nothing)
-        before: list[str] = []
-        if recognised.english is None:
-            if spoken.key != target.key:
-                self._texts.check_pair(spoken, target)
-            originals = [segment.text for segment in transcription.segments]
-            source = spoken
-        else:
-            originals = list(recognised.english)
-            source = Language.parse(ENGLISH)
-            before.append(f"{transcription.engine}:{spoken.key}-{ENGLISH}")
-        runs = sentence_runs(originals)
-        sentences = [" ".join(filter(None, (originals[i] for i in run))) for run in runs]
-        answers = await self._texts.translate(
-            sentences, source=source, target=target, glossary=glossary, context=context
-        )
-        parts: list[str] = []
-        for run, answer in zip(runs, answers, strict=True):
-            parts += distribute(answer.text, [originals[i] for i in run])
-        segments = tuple(
-            replace(segment, translation=part)
-            for segment, part in zip(transcription.segments, parts, strict=True)
-        )
-        steps = (*before, *dict.fromkeys(step for answer in answers for step in answer.route))
-        translation = Translation(
-            " ".join(filter(None, (answer.text.strip() for answer in answers))),
-            spoken,
-            target,
-            engine=steps[-1].partition(":")[0] if steps else UNTRANSLATED,
-            route=steps,
-            cached=all(answer.cached for answer in answers),
-            degraded=any(answer.degraded for answer in answers),
-        )
-        return replace(transcription, segments=segments, translation=translation)

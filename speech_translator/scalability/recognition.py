@@ -72,6 +72,10 @@ class Recognition:
         """Recognition engines that are loaded, the preferred one first."""
         return self._access.infos(self._chain)
 
+    def languages(self) -> frozenset[str]:
+        """Languages that the loaded engines recognise."""
+        return frozenset(key for info in self.infos() for key in info.languages)
+
     async def detect_speech(
         self, samples: Samples, state: bytes | None, context: RequestContext
     ) -> SpeechProbabilities:
