@@ -6,6 +6,7 @@ The real server over scripted engines, ended by real signals.
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 import httpx
 import numpy as np
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from tests.support.live_client import live_session
 from tests.support.server import Server, start_server
@@ -64,6 +66,10 @@ async def test_requests_are_finished_while_probes_are_answered_and_the_rest_refu
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")
         assert int(refused.headers["retry-after"]) > 0
         assert refused.headers["connection"] == "close"
+        with pytest.raises(InvalidStatus) as denied:
+            async with live_session(server.socket_url):
+                pass
+        assert json.loads(denied.value.response.body)["code"] == "draining"
         answer = await request
         assert answer.json()["translation"] == "pt:short"
         assert answer.headers["connection"] == "close"

@@ -311,6 +311,15 @@ async def test_a_container_that_cannot_be_decoded_ends_its_session(error: Invali
     assert decoders.closed == 1
 
 
+async def test_a_fault_of_ours_in_the_audio_ends_its_session_with_an_error() -> None:
+    decoders = Decoders(fails=ZeroDivisionError("secret"))
+    async with session(door(*engines()), decoders=decoders) as (line, _):
+        line.say(CONTAINER, HEADER)
+    assert [(each["code"], each["fatal"]) for each in line.told("error")] == [("internal", True)]
+    assert "secret" not in json.dumps(line.events)
+    assert isinstance(line.closed, SpeechTranslatorError)
+
+
 async def test_what_is_no_such_container_is_told_so_and_never_decoded() -> None:
     decoders = Decoders()
     async with session(door(*engines()), decoders=decoders) as (line, _):
