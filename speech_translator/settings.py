@@ -79,7 +79,8 @@ class Settings(BaseSettings):
     # Engines
 
     translators: tuple[str, ...] = ("bergamot",)
-    """Translation engines in order of preference, as a JSON list."""
+    """Translation engines in order of preference, as a JSON list. One of which nothing is installed
+    is left out."""
 
     transcribers: tuple[str, ...] = ("whisper",)
     """Recognition engines in order of preference, as a JSON list."""
