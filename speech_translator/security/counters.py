@@ -54,6 +54,8 @@ def after(debit: Debit, counter: Counter | None, now_us: int) -> Counter:
     policy, cost = debit.policy, debit.cost
     if isinstance(policy, Rate):
         schedule = max(counter[0] if counter else 0.0, now_us)
+        if policy.limit == 0:
+            return schedule, 0
         return schedule + cost * policy.period_s * MICROSECONDS / policy.limit, 0
     number = window_of(now_us, policy.span)[0]
     # A clock that runs ahead of this one may have begun the next window already.
