@@ -143,7 +143,7 @@ async def test_an_open_upload_needs_no_path(pool):
 
     with await spool(body(), max_bytes=1 << 20) as upload:
         audio = await pool.decode(upload, max_seconds=10.0, deadline=Deadline.after(10.0))
-        again = await pool.decode(upload.path, max_seconds=10.0, deadline=10.0)
+        again = await pool.decode(upload, max_seconds=10.0, deadline=10.0)
     assert audio.duration == again.duration == 1.0
 
 
