@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from speech_translator.engines.routing import Route
 from speech_translator.languages import Language
 from speech_translator.scalability.recognition import Recognised, Recognition
 from speech_translator.scalability.results import RequestContext, Transcription, Translation
@@ -28,13 +29,20 @@ class SpeechTranslation:
         self._recognition = recognition
 
     def needs_english(self, spoken: Language, target: Language) -> bool:
-        """Whether recognition's own reading in English is the only way to ``target``."""
-        planner = self._texts.planner()
-        if spoken.key == target.key or planner.routes(spoken.key, target.key):
+        """Whether recognition's own reading in English is the only or the better way to ``target``.
+
+        It is better than translating a transcript by rules, unless rules follow it as well: what
+        Apertium makes of French is far from what Whisper does.
+        """
+        if spoken.key == target.key or not self._to_english(spoken):
             return False
-        return self._to_english(spoken) and (
-            target.key == ENGLISH or bool(planner.routes(ENGLISH, target.key))
-        )
+        direct = self._texts.planner().routes(spoken.key, target.key)
+        if target.key == ENGLISH:
+            return not direct or self._by_rules(direct[0])
+        onward = self._texts.planner().routes(ENGLISH, target.key)
+        if not onward or not direct:
+            return bool(onward)
+        return self._by_rules(direct[0]) and not self._by_rules(onward[0])
 
     def check(self, spoken: Language | None, target: Language) -> None:
         """Refuse a pair before the work; ``spoken`` is None where that is found out later.
@@ -103,6 +111,11 @@ class SpeechTranslation:
             degraded=any(answer.degraded for answer in answers),
         )
         return replace(transcription, segments=segments, translation=translation)
+
+    def _by_rules(self, route: Route) -> bool:
+        engines = self._texts.planner().engines
+        rules = {info.name for info in engines if info.rule_based}
+        return any(step.engine in rules for step in route)
 
     def _to_english(self, spoken: Language) -> bool:
         return any(

@@ -67,7 +67,7 @@ class ScriptedBroker:
         }
 
 
-def translator(name: str, *pairs: str, mark: str = "") -> ScriptedEngine:
+def translator(name: str, *pairs: str, mark: str = "", rule_based: bool = False) -> ScriptedEngine:
     """Answers ``<mark or target>:<text>``."""
 
     def answer(call: Call) -> Result:
@@ -75,7 +75,8 @@ def translator(name: str, *pairs: str, mark: str = "") -> ScriptedEngine:
         return f"{mark or call.target}:{call.text}"
 
     directions = tuple((p.split("-")[0], p.split("-")[1]) for p in pairs)
-    return ScriptedEngine(EngineInfo(name, "translation", pairs=directions), answer)
+    info = EngineInfo(name, "translation", pairs=directions, rule_based=rule_based)
+    return ScriptedEngine(info, answer)
 
 
 def detector() -> ScriptedEngine:

@@ -253,6 +253,31 @@ async def test_a_recording_with_a_target_is_translated_segment_by_segment() -> N
     assert [segment.translation for segment in result.segments] == ["pt:One,", "two."]
 
 
+@pytest.mark.parametrize(
+    ("target", "route"),
+    [
+        ("en", ["whisper:fr-en"]),  # rather than by rules
+        ("pt", ["whisper:fr-en", "a:en-pt"]),
+        ("es", ["b:fr-es"]),  # rules would follow Whisper's English, too
+        ("de", ["a:fr-de"]),
+    ],
+)
+async def test_whisper_reads_into_english_where_only_rules_would_translate(
+    target: str, route: list[str]
+) -> None:
+    service, _ = door(
+        detector(),
+        recogniser("fr", *["Un."] * 4),
+        translator("a", "en-pt", "fr-de", "en-de"),
+        translator("b", "fr-en", "fr-pt", "fr-es", "en-es", rule_based=True),
+    )
+    into = Language.parse(target)
+    service.check_speech(FR, into)
+    result = await service.transcribe(speech(14), language=FR, target=into, context=CONTEXT)
+    assert result.translation is not None
+    assert list(result.translation.route) == route
+
+
 async def test_without_a_text_engine_whisper_reads_into_english_itself() -> None:
     service, _ = door(detector(), recogniser("fr", "Un."), translator("a", "en-pt"))
     result = await service.transcribe(speech(14), language=None, target=PT, context=CONTEXT)
