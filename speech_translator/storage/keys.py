@@ -1,0 +1,154 @@
+"""API keys as they are kept: never the secret, only its digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Row, and_, delete, insert, or_, select, update
+
+from speech_translator.storage.database import Database
+from speech_translator.storage.tables import api_keys
+
+MAX_PAGE = 200
+"""Keys in one page of a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """One key. Times are milliseconds since 1970.
+
+    ``digest`` stands for the secret (``api_keys.ApiKey.digest``). ``replaced_by`` is the id of the
+    key that took its place by rotation.
+    """
+
+    id: str
+    owner: str
+    name: str
+    tier: str
+    scopes: frozenset[str]
+    digest: bytes = field(repr=False)
+    created_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+    last_used_at: int | None = None
+    replaced_by: str | None = None
+
+    def valid(self, now_ms: int) -> bool:
+        """Whether it opens anything at that time."""
+        return self.revoked_at is None and (self.expires_at is None or now_ms < self.expires_at)
+
+
+class KeyStore:
+    """Keys in a database. All methods raise ``StoreUnavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, record: KeyRecord) -> None:
+        """Keep a new key."""
+        async with self._database.write() as connection:
+            await connection.execute(insert(api_keys).values(_values(record)))
+
+    async def get(self, key_id: str) -> KeyRecord | None:
+        """The key of that id, valid or not; None when there never was one."""
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(select(api_keys).where(api_keys.c.id == key_id))
+            ).one_or_none()
+        return _record(row) if row else None
+
+    async def page(
+        self, *, owner: str | None = None, after: KeyRecord | None = None, limit: int = MAX_PAGE
+    ) -> list[KeyRecord]:
+        """Keys, the newest first.
+
+        Args:
+            owner: only this owner's; None for everybody's.
+            after: the last key of the page before.
+            limit: at most so many, and never more than ``MAX_PAGE``.
+        """
+        query = select(api_keys).order_by(api_keys.c.created_at.desc(), api_keys.c.id.desc())
+        if owner is not None:
+            query = query.where(api_keys.c.owner == owner)
+        if after is not None:
+            query = query.where(
+                or_(
+                    api_keys.c.created_at < after.created_at,
+                    and_(api_keys.c.created_at == after.created_at, api_keys.c.id < after.id),
+                )
+            )
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query.limit(min(limit, MAX_PAGE)))).all()
+        return [_record(row) for row in rows]
+
+    async def replace(self, old_id: str, new: KeyRecord, *, old_expires_at: int) -> bool:
+        """Keep ``new`` in the place of a key that expires then, if not sooner.
+
+        Returns:
+            False, and nothing is changed, when the old key is unknown, revoked, over, or replaced
+            already.
+        """
+        columns = api_keys.c
+        async with self._database.write() as connection:
+            changed = await connection.execute(
+                update(api_keys)
+                .where(columns.id == old_id, columns.owner == new.owner)
+                .where(columns.revoked_at.is_(None), columns.replaced_by.is_(None))
+                .where(or_(columns.expires_at.is_(None), columns.expires_at > new.created_at))
+                .values(replaced_by=new.id)
+            )
+            if changed.rowcount != 1:
+                return False
+            await connection.execute(
+                update(api_keys)
+                .where(columns.id == old_id)
+                .where(or_(columns.expires_at.is_(None), columns.expires_at > old_expires_at))
+                .values(expires_at=old_expires_at)
+            )
+            await connection.execute(insert(api_keys).values(_values(new)))
+        return True
+
+    async def revoke(self, key_id: str, at_ms: int) -> bool:
+        """Close a key for good; False when it is unknown or was revoked before."""
+        columns = api_keys.c
+        async with self._database.write() as connection:
+            changed = await connection.execute(
+                update(api_keys)
+                .where(columns.id == key_id, columns.revoked_at.is_(None))
+                .values(revoked_at=at_ms)
+            )
+        return changed.rowcount == 1
+
+    async def touch(self, used: Mapping[str, int]) -> None:
+        """Note when keys were last used; an earlier time than what is kept changes nothing."""
+        columns = api_keys.c
+        async with self._database.write() as connection:
+            for key_id, at_ms in sorted(
+                used.items()
+            ):  # in one order, so that no two wait in a ring
+                await connection.execute(
+                    update(api_keys)
+                    .where(columns.id == key_id)
+                    .where(or_(columns.last_used_at.is_(None), columns.last_used_at < at_ms))
+                    .values(last_used_at=at_ms)
+                )
+
+    async def erase(self, owner: str) -> Sequence[str]:
+        """Forget an owner's keys; their ids."""
+        async with self._database.write() as connection:
+            rows = await connection.execute(select(api_keys.c.id).where(api_keys.c.owner == owner))
+            ids = [row.id for row in rows]
+            await connection.execute(delete(api_keys).where(api_keys.c.owner == owner))
+        return ids
+
+
+def _values(record: KeyRecord) -> dict[str, object]:
+    return {column.name: getattr(record, column.name) for column in api_keys.columns} | {
+        "scopes": " ".join(sorted(record.scopes))
+    }
+
+
+def _record(row: Row[tuple[object, ...]]) -> KeyRecord:
+    fields = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's columns
+    return KeyRecord(**{**fields, "scopes": frozenset(fields["scopes"].split())})

@@ -1,0 +1,52 @@
+"""The tables. Times are milliseconds since 1970 in UTC: both databases keep them exactly."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+metadata = MetaData()
+
+# SQLite counts up by itself only in columns that are INTEGER.
+_Counting = BigInteger().with_variant(Integer, "sqlite")
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("tier", String(16), nullable=False),
+    Column("scopes", String(256), nullable=False),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+    Column("last_used_at", BigInteger),
+    Column("replaced_by", String(32)),
+    Index("api_keys_by_owner", "owner", "created_at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", _Counting, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", String(128), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Index("audit_by_time", "at"),
+    Index("audit_by_subject", "subject"),
+    sqlite_autoincrement=True,
+)

@@ -1,0 +1,247 @@
+"""Keys, the audit log and migrations: the same on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, text
+
+from speech_translator.errors import ConfigurationError, StoreUnavailable
+from speech_translator.storage import (
+    AuditEntry,
+    AuditLog,
+    Database,
+    DatabaseConfig,
+    KeyRecord,
+    KeyStore,
+)
+from speech_translator.storage.migrate import newest, revision, upgrade
+from speech_translator.storage.tables import metadata
+
+KEY = KeyRecord(
+    id="k1",
+    owner="ada",
+    name="laptop",
+    tier="pro",
+    scopes=frozenset({"translate", "stream"}),
+    digest=bytes(range(32)),
+    created_at=1_700_000_000_000,
+)
+ENTRY = AuditEntry(1, "ada", "key.create", "key:k1", "done", "127.0.0.1", "r1")
+
+
+# Migrations
+
+
+async def test_a_fresh_database_gets_the_tables_that_the_code_describes(database: Database) -> None:
+    def differences(connection: Connection) -> list[object]:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+    async with database.read() as connection:
+        assert await connection.run_sync(differences) == []
+    assert await revision(database) == newest()
+
+
+async def test_many_that_start_at_once_migrate_once(database_url: str) -> None:
+    databases = [Database(DatabaseConfig(database_url, timeout_s=30)) for _ in range(4)]
+    assert await revision(databases[0]) is None
+    await asyncio.gather(*map(upgrade, databases))
+    assert await revision(databases[0]) == newest()
+    for opened in databases:
+        await opened.close()
+
+
+async def test_a_newer_database_is_left_alone(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match="newer version"):
+        await upgrade(database)
+
+
+# Keys
+
+
+async def test_a_key_is_kept_as_it_was_given(database: Database) -> None:
+    keys = KeyStore(database)
+    record = replace(KEY, expires_at=KEY.created_at + 1)
+    await keys.add(record)
+    assert await keys.get("k1") == record
+    assert await keys.get("K1") is None
+    with pytest.raises(StoreUnavailable):
+        await keys.add(record)
+
+
+@pytest.mark.parametrize("name", ["' OR 1=1 --", "日本語 \u200d", "%_\\", ""])
+async def test_names_are_data(database: Database, name: str) -> None:
+    keys = KeyStore(database)
+    await keys.add(replace(KEY, name=name, owner=name or "o"))
+    (found,) = await keys.page(owner=name or "o")
+    assert found.name == name
+    assert await keys.page(owner="somebody") == []
+
+
+async def test_keys_are_listed_in_pages_the_newest_first(database: Database) -> None:
+    keys = KeyStore(database)
+    records = [replace(KEY, id=f"k{n}", created_at=n // 2, owner=f"o{n % 2}") for n in range(7)]
+    for record in records:
+        await keys.add(record)
+    seen: list[KeyRecord] = []
+    while found := await keys.page(after=seen[-1] if seen else None, limit=3):
+        seen += found
+    assert [record.id for record in seen] == ["k6", "k5", "k4", "k3", "k2", "k1", "k0"]
+    assert [record.id for record in await keys.page(owner="o1")] == ["k5", "k3", "k1"]
+
+
+async def test_a_key_is_revoked_once(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(KEY)
+    answers = await asyncio.gather(*(keys.revoke("k1", 5) for _ in range(4)))
+    assert sorted(answers) == [False, False, False, True]
+    found = await keys.get("k1")
+    assert found is not None
+    assert found.revoked_at == 5
+    assert not found.valid(KEY.created_at)
+    assert not await keys.revoke("k1", 6)
+    assert not await keys.revoke("nothing", 6)
+
+
+async def test_a_rotated_key_goes_on_for_the_overlap(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(KEY)
+    now = KEY.created_at + 1_000
+    new = replace(KEY, id="k2", created_at=now, digest=bytes(32))
+    answers = await asyncio.gather(
+        *(keys.replace("k1", replace(new, id=f"n{n}"), old_expires_at=now + 50) for n in range(4))
+    )
+    assert sorted(answers) == [False, False, False, True]
+    old = await keys.get("k1")
+    assert old is not None
+    assert (old.expires_at, old.replaced_by) == (now + 50, f"n{answers.index(True)}")
+    assert old.valid(now + 49)
+    assert not old.valid(now + 50)
+    assert len(await keys.page()) == 2
+
+
+async def test_an_overlap_makes_no_key_live_longer(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(replace(KEY, expires_at=KEY.created_at + 100))
+    new = replace(KEY, id="k2", created_at=KEY.created_at + 10)
+    assert await keys.replace("k1", new, old_expires_at=KEY.created_at + 5_000)
+    old = await keys.get("k1")
+    assert old is not None
+    assert old.expires_at == KEY.created_at + 100
+
+
+@pytest.mark.parametrize(
+    "changes", [{"revoked_at": 1}, {"expires_at": KEY.created_at}, {"owner": "eve"}]
+)
+async def test_what_is_over_or_not_ones_own_is_not_rotated(
+    database: Database, changes: dict[str, object]
+) -> None:
+    keys = KeyStore(database)
+    await keys.add(replace(KEY, **changes))  # type: ignore[arg-type]
+    new = replace(KEY, id="k2", created_at=KEY.created_at + 10)
+    assert not await keys.replace("k1", new, old_expires_at=KEY.created_at + 50)
+    assert await keys.get("k2") is None
+
+
+async def test_last_use_only_moves_forward(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(KEY)
+    await keys.add(replace(KEY, id="k2"))
+    await keys.touch({"k1": 10, "k2": 20, "nothing": 30})
+    await keys.touch({"k1": 5, "k2": 25})
+    found = {record.id: record.last_used_at for record in await keys.page()}
+    assert found == {"k1": 10, "k2": 25}
+
+
+async def test_an_owners_keys_are_erased(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(KEY)
+    await keys.add(replace(KEY, id="k2", owner="eve"))
+    assert await keys.erase("ada") == ["k1"]
+    assert [record.id for record in await keys.page()] == ["k2"]
+
+
+# The audit log
+
+
+async def test_the_log_is_read_in_pages_the_newest_first(database: Database) -> None:
+    log = AuditLog(database)
+    for number in range(5):
+        await log.append(replace(ENTRY, at=number, subject=f"key:{number % 2}"))
+    first = await log.page(limit=3)
+    assert [entry.at for entry in first] == [4, 3, 2]
+    assert [entry.at for entry in await log.page(before=first[-1].id)] == [1, 0]
+    assert [entry.at for entry in await log.page(subject="key:1")] == [3, 1]
+    assert replace(first[0], id=None) == replace(ENTRY, at=4, subject="key:0")
+
+
+async def test_entries_end_with_the_retention_and_their_numbers_do_not_come_again(
+    database: Database,
+) -> None:
+    log = AuditLog(database)
+    for number in range(4):
+        await log.append(replace(ENTRY, at=number))
+    newest_id = (await log.page())[0].id
+    assert await log.forget(10) == 4
+    await log.append(ENTRY)
+    (entry,) = await log.page()
+    assert entry.id is not None
+    assert newest_id is not None
+    assert entry.id > newest_id
+
+
+# Failures
+
+
+async def test_a_transaction_that_fails_leaves_nothing(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(KEY)
+    new = replace(KEY, created_at=KEY.created_at + 1)  # its id is taken
+    with pytest.raises(StoreUnavailable):
+        await keys.replace("k1", new, old_expires_at=KEY.created_at + 50)
+    assert await keys.get("k1") == KEY
+
+
+async def test_errors_hold_neither_values_nor_addresses(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(replace(KEY, name="very secret"))
+    with pytest.raises(StoreUnavailable) as caught:
+        await keys.add(replace(KEY, name="very secret"))
+    assert "secret" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+async def test_readers_are_not_held_up_by_a_writer(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(KEY)
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE api_keys SET name = 'changed'"))
+        found = await keys.get("k1")
+    assert found is not None
+    assert found.name == "laptop"
+
+
+async def test_a_wait_ends_with_its_time(database: Database) -> None:
+    await KeyStore(database).add(KEY)
+    hasty = Database(replace(database.config, timeout_s=0.3))
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE api_keys SET name = 'held'"))
+        with pytest.raises(StoreUnavailable):
+            await KeyStore(hasty).revoke("k1", 5)
+    assert await KeyStore(hasty).revoke("k1", 6)
+    await hasty.close()
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nonsense", "mysql://u:secret@h/d", "sqlite://", "postgresql+psycopg://h/d"]
+)
+def test_an_address_that_cannot_be_used_is_told_without_its_secrets(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="DATABASE_URL") as caught:
+        DatabaseConfig(url).parsed()
+    assert "secret" not in caught.value.message
+    assert "secret" not in repr(DatabaseConfig(url))
