@@ -12,6 +12,9 @@
     │   ├── PayloadTooLarge           payload_too_large
     │   ├── BodyTimeout               body_timeout         the body came too slowly
     │   ├── UnsupportedMediaType      unsupported_media_type
+    │   ├── Unauthenticated           unauthenticated      no key or token, or none that is valid
+    │   ├── Forbidden                 forbidden            the key lacks a scope, or owns it not
+    │   ├── LimitExceeded             limit_exceeded       a rate limit or a quota is used up
     │   ├── NotFound                  not_found
     │   ├── MethodNotAllowed          method_not_allowed
     │   ├── UntrustedHost             untrusted_host       a Host that is not ours
@@ -124,6 +127,30 @@ class UnsupportedMediaType(InvalidRequest):
     """The route does not take a body of this content type or encoding."""
 
     code = "unsupported_media_type"
+
+
+class Unauthenticated(InvalidRequest):
+    """No credential was given, or none that is valid; which of them it is not is not told."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(InvalidRequest):
+    """The credential is valid and does not allow this; ``details["scope"]`` may name what would."""
+
+    code = "forbidden"
+
+
+class LimitExceeded(InvalidRequest):
+    """A rate limit or quota is used up; ``retry_after`` is in seconds, None where no wait helps."""
+
+    code = "limit_exceeded"
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, **details: object
+    ) -> None:
+        super().__init__(message, **details)
+        self.retry_after = retry_after
 
 
 class NotFound(InvalidRequest):

@@ -31,6 +31,9 @@ _STATUS: Mapping[type[SpeechTranslatorError], int] = {
     errors.PayloadTooLarge: 413,
     errors.BodyTimeout: 408,
     errors.UnsupportedMediaType: 415,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.LimitExceeded: 429,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.UntrustedHost: 421,
@@ -111,6 +114,8 @@ def problem_response(
     retry_after = retry_after_of(error)
     if retry_after is not None:
         sent["Retry-After"] = str(retry_after)
+    if isinstance(error, errors.Unauthenticated):
+        sent["WWW-Authenticate"] = 'Bearer realm="speech-translator"'  # RFC 9110, 11.6.1
     sent["Cache-Control"] = "no-store"
     if isinstance(error, errors.PayloadTooLarge | errors.BodyTimeout):
         sent["Connection"] = "close"  # the rest of the body may never come, or never end

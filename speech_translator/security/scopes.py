@@ -1,0 +1,66 @@
+"""What a credential opens, and whose it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from speech_translator.errors import Forbidden, InvalidField
+from speech_translator.security.tiers import TierName
+
+
+class Scope(StrEnum):
+    """What a key or token may be used for."""
+
+    TRANSLATE = "translate"
+    TRANSCRIBE = "transcribe"
+    SPEECH = "speech"
+    STREAM = "stream"
+    METRICS = "metrics"
+    ADMIN = "admin"
+
+
+USUAL_SCOPES = frozenset({Scope.TRANSLATE, Scope.TRANSCRIBE, Scope.SPEECH, Scope.STREAM})
+"""Of a key that names none: all of the product, and nothing of its operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: an owner, by one of their keys. Only ``admin`` sees what others own."""
+
+    owner: str
+    key_id: str
+    tier: TierName
+    scopes: frozenset[Scope]
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether everything is open."""
+        return Scope.ADMIN in self.scopes
+
+    def require(self, scope: Scope) -> None:
+        """Refuse what the credential does not open.
+
+        Raises:
+            Forbidden: it lacks the scope.
+        """
+        if scope not in self.scopes and not self.is_admin:
+            raise Forbidden(f"This needs a key with the scope `{scope}`.", scope=str(scope))
+
+    def owns(self, owner: str) -> bool:
+        """Whether what belongs to ``owner`` may be seen and changed."""
+        return owner == self.owner or self.is_admin
+
+
+def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
+    """Scopes by name.
+
+    Raises:
+        InvalidField: a name that is none; the message has those that are.
+    """
+    try:
+        return frozenset(Scope(name) for name in names)
+    except ValueError:
+        known = ", ".join(Scope)
+        raise InvalidField(f"Scopes are {known}.", field="scopes") from None
