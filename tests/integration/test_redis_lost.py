@@ -1,0 +1,69 @@
+"""A real Redis that is stopped, killed and started again under the limits."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Iterator
+
+import pytest
+from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
+
+from speech_translator.security.limit_store import MemoryLimitStore
+from speech_translator.security.limits import Debit, Window
+from speech_translator.security.redis_limit_store import RedisLimitStore
+from speech_translator.security.resilient_limits import FallbackConfig, ResilientLimitStore
+from tests.support.redis_server import RedisServer, redis_server
+
+DAY = Window("day", 100)
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with redis_server() as running:
+        yield running
+
+
+async def until_shared(store: ResilientLimitStore) -> None:
+    async with asyncio.timeout(30):
+        while not (await store.peek([Debit("a", DAY)])).exact:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL])
+async def test_nobody_is_refused_because_redis_is_gone(
+    server: RedisServer, fault: signal.Signals
+) -> None:
+    told: list[bool] = []
+    pool = BlockingConnectionPool(
+        connection_class=UnixDomainSocketConnection,
+        path=str(server.socket),
+        max_connections=4,
+        timeout=0.2,
+        socket_timeout=0.2,
+    )
+    async with Redis.from_pool(pool) as client:
+        store = ResilientLimitStore(
+            RedisLimitStore(client),
+            MemoryLimitStore(),
+            FallbackConfig(replicas=2, pause_s=0.05),
+            on_change=told.append,
+        )
+        assert (await store.acquire([Debit("a", DAY, 60)])).exact
+        server.process.send_signal(fault)
+        decisions = await asyncio.gather(*(store.acquire([Debit("a", DAY)]) for _ in range(80)))
+        assert not any(decision.exact for decision in decisions)
+        assert sum(decision.allowed for decision in decisions) == 50
+        if fault is signal.SIGKILL:
+            server.process.wait()
+            server.restart()
+        else:
+            server.process.send_signal(signal.SIGCONT)
+        await until_shared(store)
+        left = (await store.peek([Debit("a", DAY)])).standings[0].remaining
+        assert told == [False, True]
+        if fault is signal.SIGSTOP:
+            # What was sent to it before it was given up may have been counted since.
+            assert left <= 40
+        else:
+            assert left == 100  # it keeps nothing on disk here
