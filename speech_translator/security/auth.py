@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
-from speech_translator.errors import StoreUnavailable, Unauthenticated
+from speech_translator.errors import StoreUnavailable
 from speech_translator.security import api_keys
 from speech_translator.security.api_keys import ApiKey
-from speech_translator.security.scopes import Principal, Scope
+from speech_translator.security.scopes import Principal, Scope, refusal
 from speech_translator.security.tiers import TierName
 
 
@@ -123,11 +123,11 @@ class KeyAuthenticator:
         """
         key = api_keys.parse(text)
         if key is None:
-            raise _refusal()
+            raise refusal()
         found = await self._look_up(key.id)
         now = self._wall_clock()
         if not self._matches(key, found) or found is None or not found.valid(now):
-            raise _refusal()
+            raise refusal()
         self._used[key.id] = now
         scopes = frozenset(Scope(name) for name in found.scopes)
         return Principal(found.owner, key.id, TierName(found.tier), scopes)
@@ -191,9 +191,3 @@ class KeyAuthenticator:
             if len(place) > self._config.max_cached:
                 place.popitem(last=False)
         return found
-
-
-def _refusal() -> Unauthenticated:
-    return Unauthenticated(
-        "A valid API key or token is needed: X-API-Key, or Authorization: Bearer."
-    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from speech_translator.errors import Forbidden, InvalidField
+from speech_translator.errors import Forbidden, InvalidField, Unauthenticated
 from speech_translator.security.tiers import TierName
 
 
@@ -64,3 +64,10 @@ def parse_scopes(names: Iterable[str]) -> frozenset[Scope]:
     except ValueError:
         known = ", ".join(Scope)
         raise InvalidField(f"Scopes are {known}.", field="scopes") from None
+
+
+def refusal() -> Unauthenticated:
+    """The one answer to every credential that is missing or not valid."""
+    return Unauthenticated(
+        "A valid API key or token is needed: X-API-Key, or Authorization: Bearer."
+    )

@@ -1,0 +1,146 @@
+"""Short-lived tokens for browsers and services: JWT (RFC 7519) signed with Ed25519 (RFC 8037).
+
+One algorithm, named by us and never by the token; every claim required. A token says whose it is
+and by which key, so that it ends when that key does.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from speech_translator.security.scopes import Principal, Scope, refusal
+from speech_translator.security.signing_keys import KeyRing
+from speech_translator.security.tiers import TierName
+
+ALGORITHM = "EdDSA"
+MAX_LIFE_S = 900
+"""Longest life of a token, in seconds."""
+
+_CLAIMS = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "key_id", "tier", "scope"]
+_MAX_CHARS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class TokenConfig:
+    """Who signs for whom; times are seconds.
+
+    Args:
+        issuer: the ``iss`` of tokens: this service.
+        audience: the ``aud``: who takes them.
+        life_s: how long one lives; at most ``MAX_LIFE_S``.
+        leeway_s: by which clocks may differ.
+    """
+
+    issuer: str = "speech-translator"
+    audience: str = "speech-translator"
+    life_s: int = 600
+    leeway_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedToken:
+    """A token that is genuine; whether its key still lives is another question."""
+
+    principal: Principal
+    jti: str
+    expires_at: float
+
+
+class Tokens:
+    """Issues and verifies.
+
+    Args:
+        ring: gives today's keys.
+        config: see there.
+        clock: seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        ring: Callable[[], KeyRing],
+        config: TokenConfig,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ring = ring
+        self._config = config
+        self._clock = clock
+
+    def issue(self, principal: Principal, scopes: frozenset[Scope] | None = None) -> str:
+        """A token for what the principal may do, or for a part of it.
+
+        Args:
+            principal: who asks for it.
+            scopes: to be in it; those that the principal lacks are left out.
+        """
+        now = self._clock()
+        given = principal.scopes if scopes is None else principal.scopes & scopes
+        claims: dict[str, Any] = {
+            "iss": self._config.issuer,
+            "aud": self._config.audience,
+            "sub": principal.owner,
+            "iat": int(now),
+            "nbf": int(now),
+            "exp": int(now) + self.life_s,
+            "jti": secrets.token_urlsafe(16),
+            "key_id": principal.key_id,
+            "tier": str(principal.tier),
+            "scope": " ".join(sorted(given)),
+        }
+        key = self._ring().newest
+        return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
+
+    @property
+    def life_s(self) -> int:
+        """How long a token lives, in seconds."""
+        return min(self._config.life_s, MAX_LIFE_S)
+
+    def verify(self, text: str) -> VerifiedToken:
+        """What a token says.
+
+        Raises:
+            Unauthenticated: it is none of ours, or not valid now; which is not told.
+        """
+        if len(text) > _MAX_CHARS:
+            raise refusal()
+        try:
+            key = self._ring().find(jwt.get_unverified_header(text).get("kid"))
+            if key is None:
+                raise refusal()
+            claims = jwt.decode(
+                text,
+                key.public,
+                algorithms=[ALGORITHM],
+                audience=self._config.audience,
+                issuer=self._config.issuer,
+                # Its own clock cannot be set, so times are looked at below.
+                options={
+                    "require": _CLAIMS,
+                    "verify_exp": False,
+                    "verify_nbf": False,
+                    "verify_iat": False,
+                    "strict_aud": True,
+                },
+            )
+            return self._token(claims)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError):
+            raise refusal() from None
+
+    def _token(self, claims: dict[str, Any]) -> VerifiedToken:
+        now, leeway = self._clock(), self._config.leeway_s
+        begins, ends = float(claims["nbf"]), float(claims["exp"])
+        if not (begins - leeway <= now < ends + leeway and ends - begins <= MAX_LIFE_S):
+            raise refusal()
+        principal = Principal(
+            owner=str(claims["sub"]),
+            key_id=str(claims["key_id"]),
+            tier=TierName(claims["tier"]),
+            scopes=frozenset(Scope(name) for name in str(claims["scope"]).split()),
+        )
+        return VerifiedToken(principal, str(claims["jti"]), ends)
