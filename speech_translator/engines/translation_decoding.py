@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from speech_translator.engines.translation_families import END, Tokens
-from speech_translator.engines.translation_pieces import cut, is_loop, joint
+from speech_translator.engines.translation_pieces import cut, cycle, is_loop, joint
 from speech_translator.engines.values import TranslateCall
 from speech_translator.text import has_letters
 from speech_translator.text.sentences import split
@@ -48,6 +48,14 @@ class Input:
     tokens: list[str]
     prefix: list[str]
     pieces: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What the model made of an input; not finished where it came to the limit of its length."""
+
+    pieces: list[str]
+    finished: bool = True
 
 
 class TranslationModel:
@@ -114,28 +122,29 @@ class TranslationModel:
     def _decode(self, inputs: Sequence[Input]) -> list[str]:
         """The text of each input's translation."""
         lengths = [next(n for n in _LENGTHS if len(one.pieces) <= n) for one in inputs]
-        found = self._run(inputs, [2 * length + 32 for length in lengths])
+        outputs = self._run(inputs, [2 * length + 32 for length in lengths])
         again = [
             index
-            for index, one in enumerate(inputs)
-            if len(found[index]) >= 2 * lengths[index] + 32 or is_loop(found[index], one.pieces)
+            for index, (one, output) in enumerate(zip(inputs, outputs, strict=True))
+            if not output.finished or is_loop(output.pieces, one.pieces)
         ]
-        for index, pieces in zip(
-            again,
-            self._run(
-                [inputs[index] for index in again],
-                [4 * lengths[index] + 64 for index in again],
-                no_repeat_ngram_size=3,
-            ),
-            strict=True,
-        ):
-            found[index] = pieces
-        return [self._target.decode(pieces).strip() for pieces in found]
+        repaired = self._run(
+            [inputs[index] for index in again],
+            [3 * lengths[index] + 32 for index in again],
+            no_repeat_ngram_size=3,
+        )
+        for index, output in zip(again, repaired, strict=True):
+            first = outputs[index].pieces
+            if output.finished or not is_loop(first, inputs[index].pieces):
+                outputs[index] = output
+            else:  # Never an end: what was said before it went in circles is all there is.
+                outputs[index] = Output(first[: cycle(first).end])
+        return [self._target.decode(output.pieces).strip() for output in outputs]
 
     def _run(
         self, inputs: Sequence[Input], limits: Sequence[int], **guards: object
-    ) -> list[list[str]]:
-        """The pieces of each translation, of at most so many; inputs of one limit go together."""
+    ) -> list[Output]:
+        """Translations of at most so many tokens each; inputs of one limit go together."""
         running = {}
         for limit in dict.fromkeys(limits):
             chosen = [one for one, own in zip(inputs, limits, strict=True) if own == limit]
@@ -146,17 +155,18 @@ class TranslationModel:
                 batch_type="tokens",
                 beam_size=BEAM,
                 disable_unk=True,
-                max_input_length=0,
+                max_input_length=0,  # nothing is dropped: inputs were cut
                 max_decoding_length=limit,
                 asynchronous=True,
                 **guards,
             )
             running[limit] = iter(results)
-        answers = []
+        outputs = []
         for one, limit in zip(inputs, limits, strict=True):
-            pieces = next(running[limit]).result().hypotheses[0]
-            answers.append(self.tokens.text(pieces[len(one.prefix) :]))
-        return answers
+            tokens = next(running[limit]).result().hypotheses[0]
+            pieces = self.tokens.text(tokens[len(one.prefix) :])
+            outputs.append(Output(pieces, finished=len(tokens) < limit))
+        return outputs
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ decode that went in circles is told from a text that repeats itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from speech_translator.languages import Language
 
@@ -54,17 +55,28 @@ def joint(target: str) -> str:
     return "" if Language.parse(target).script in _UNSPACED_SCRIPTS else " "
 
 
-def repeats(pieces: Sequence[str]) -> int:
-    """How often something of up to eight pieces comes again directly after itself, at most."""
-    most = 0
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """Something that comes again directly after itself."""
+
+    repeats: int
+    """How often it comes again; 0 where nothing does."""
+    end: int
+    """Where it ends for the first time."""
+
+
+def cycle(pieces: Sequence[str]) -> Cycle:
+    """What is repeated most often, of up to eight pieces."""
+    most = Cycle(0, len(pieces))
     for size in range(1, min(_LONGEST_CYCLE, len(pieces) // 2) + 1):
         same = 0
         for index in range(size, len(pieces)):
             same = same + 1 if pieces[index] == pieces[index - size] else 0
-            most = max(most, same // size)
+            if same // size > most.repeats:
+                most = Cycle(same // size, index + 1 - same)
     return most
 
 
 def is_loop(translation: Sequence[str], source: Sequence[str]) -> bool:
     """Whether a translation repeats itself much more than what it translates."""
-    return repeats(translation) > repeats(source) + _TOLERATED_REPEATS
+    return cycle(translation).repeats > cycle(source).repeats + _TOLERATED_REPEATS

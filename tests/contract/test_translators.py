@@ -5,23 +5,40 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from importlib import import_module
+from pathlib import Path
+from typing import Literal
 
 import pytest
 
+from speech_translator.engines import apertium, bergamot, ctranslate2_engine
 from speech_translator.engines.base import Translator
+from speech_translator.engines.translation_families import FAMILIES, Family
 from speech_translator.engines.values import TranslateCall
 from speech_translator.errors import UnsupportedPair
 from speech_translator.languages import Language
+from tests.support.tiny_models import tiny_entry
 
 
-@pytest.fixture(scope="module", params=["bergamot", "apertium"])
-def engine(request: pytest.FixtureRequest) -> Iterator[Translator]:
-    loaded = import_module(f"speech_translator.engines.{request.param}").load({"threads": 2})
+@pytest.fixture(scope="module", params=["bergamot", "apertium", *FAMILIES])
+def engine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Translator]:
     with ExitStack() as stack:
-        if hasattr(loaded, "close"):
-            stack.callback(loaded.close)
-        yield loaded
+        yield _load(request.param, tmp_path_factory.mktemp("models"), stack)
+
+
+def _load(
+    name: Family | Literal["bergamot", "apertium"], directory: Path, stack: ExitStack
+) -> Translator:
+    """An engine, or ``ctranslate2`` with a tiny model of a family."""
+    options: dict[str, object] = {"threads": 2}
+    if name == "bergamot":
+        return bergamot.load(options)
+    if name == "apertium":
+        server = apertium.load(options)
+        stack.callback(server.close)
+        return server
+    return ctranslate2_engine.load({**options, "models": [tiny_entry(name, directory)]})
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from speech_translator.engines.translation_families import Family, family_of, tokens_of
-from speech_translator.engines.translation_pieces import cut, is_loop, joint, repeats
+from speech_translator.engines.translation_pieces import Cycle, cut, cycle, is_loop, joint
 
 PIECES = ["▁Good", "▁day", "."]
 
@@ -122,8 +122,9 @@ def test_parts_are_joined_as_the_target_writes() -> None:
 
 
 def test_a_translation_that_goes_in_circles_is_told_from_a_text_that_repeats() -> None:
-    assert repeats("abcabcabc") == 2
-    assert repeats("abcd") == 0
+    assert cycle("xabcabcabcy") == Cycle(2, 4)
+    assert cycle("abcd") == Cycle(0, 4)
+    assert cycle("") == Cycle(0, 0)
     assert is_loop("abababababab", "xyz")
     assert not is_loop("hahahahahaha", "jajajajajaja")
     assert not is_loop("very very", "xyz")
