@@ -108,6 +108,18 @@ class Settings(BaseSettings):
     whisper_compute_type: str = "int8"
     """CTranslate2's compute type for Whisper: int8 on CPU, float16 on CUDA."""
 
+    ctranslate2_models: tuple[str, ...] = ()
+    """Translation models of the engine ``ctranslate2`` in order of preference, as a JSON list: ids
+    of the catalog (``m2m100-418m``), or directories of models in CTranslate2's form. Empty for all
+    that are pulled, those for one pair first."""
+
+    ctranslate2_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where translation models run; auto is the GPU where CTranslate2 finds one."""
+
+    ctranslate2_compute_type: str = "default"
+    """CTranslate2's compute type for translation: default is int8 on CPU and float16 on CUDA, where
+    ``int8_float16`` takes half the memory."""
+
     apertium_url: str = ""
     """Address of an Apertium server (APy) that runs elsewhere, ``http://host:2737``; empty to run
     one beside the engine, where Apertium's packages are installed."""

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from speech_translator.engines import apertium_modes
 from speech_translator.engines.licences import check_licences
 from speech_translator.engines.spec import EngineSpec
+from speech_translator.engines.translation_selection import chosen_models
 from speech_translator.engines.values import Task
 from speech_translator.errors import ConfigurationError
 from speech_translator.settings import Settings
@@ -63,6 +64,26 @@ def _whisper(settings: Settings) -> EngineSpec:
     )
 
 
+def _ctranslate2(settings: Settings) -> EngineSpec | None:
+    models = chosen_models(settings)
+    if not models:
+        return None
+    spec = _spec(
+        settings,
+        "ctranslate2",
+        "translation",
+        models=models,
+        device=settings.ctranslate2_device,
+        compute_type=settings.ctranslate2_compute_type,
+    )
+    return replace(
+        spec,
+        # Not the name of the library that it imports.
+        factory="speech_translator.engines.ctranslate2_engine:load",
+        environment={**spec.environment, "OMP_NUM_THREADS": str(settings.engine_threads)},
+    )
+
+
 def _speech(name: str) -> Callable[[Settings], EngineSpec]:
     return lambda settings: replace(_spec(settings, name, "synthesis"), nice=SPEECH_NICENESS)
 
@@ -80,11 +101,40 @@ def _apertium(settings: Settings) -> EngineSpec | None:
     )
 
 
+def _openai(settings: Settings) -> EngineSpec:
+    if not settings.openai_url or not settings.openai_translation_model:
+        raise ConfigurationError(
+            "The engine `openai` needs OPENAI_URL and OPENAI_TRANSLATION_MODEL."
+        )
+    spec = _spec(
+        settings,
+        "openai",
+        "translation",
+        url=settings.openai_url,
+        model=settings.openai_translation_model,
+        languages=settings.openai_languages,
+        concurrency=settings.openai_concurrency,
+        call_timeout_s=settings.engine_call_timeout_s,
+    )
+    return replace(
+        spec,
+        factory="speech_translator.engines.openai_translation:load",
+        secrets=_openai_secrets(settings),
+    )
+
+
+def _openai_secrets(settings: Settings) -> dict[str, str]:
+    key = settings.openai_api_key
+    return {"api_key": key.get_secret_value()} if key else {}
+
+
 _BUILDERS: Mapping[str, Callable[[Settings], EngineSpec | None]] = {
     "whisper": _whisper,
     VOICE_ACTIVITY: lambda settings: _spec(settings, VOICE_ACTIVITY, "voice_activity", threads=1),
     "bergamot": lambda settings: _spec(settings, "bergamot", "translation"),
+    "ctranslate2": _ctranslate2,
     "apertium": _apertium,
+    "openai": _openai,
     "hibari": _speech("hibari"),
     "kokoro": _speech("kokoro"),
     "espeak": _speech("espeak"),
