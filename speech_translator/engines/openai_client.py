@@ -16,6 +16,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 MAX_ATTEMPTS = 4
 """Requests for one answer: the first and its repetitions."""
+
+_ends_at: ContextVar[float] = ContextVar("ends_at")
+"""When the call has to end that is being worked on, on the loop's clock."""
 
 _FIRST_PAUSE_S = 0.25
 _CONNECT_S = 5.0
@@ -170,6 +174,7 @@ class Client:
         """
 
         async def bounded() -> T:
+            _ends_at.set(self._loop.time() + self.config.timeout_s)
             async with asyncio.timeout(self.config.timeout_s):
                 return await work()
 
@@ -208,15 +213,11 @@ class Client:
                     return answer
                 failure = answer
             wait = pause if failure.retry_after is None else max(pause, failure.retry_after)
-            if last or wait > self._left():
+            if last or self._loop.time() + wait >= _ends_at.get():
                 raise failure
             await asyncio.sleep(wait)
             pause *= 2
         raise AssertionError
-
-    def _left(self) -> float:
-        """Seconds until the call that is being worked on has to end, by a coarse bound."""
-        return self.config.timeout_s / 2
 
     async def _once(
         self, path: str, max_bytes: int, content: Mapping[str, Any]

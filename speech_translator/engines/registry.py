@@ -14,7 +14,8 @@ from speech_translator.engines.licences import check_licences
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.translation_selection import chosen_models
 from speech_translator.engines.values import Task
-from speech_translator.errors import ConfigurationError
+from speech_translator.errors import ConfigurationError, UnknownLanguage
+from speech_translator.languages import Language
 from speech_translator.settings import Settings
 
 # One engine must not let its libraries start a thread per core behind the broker's back:
@@ -112,7 +113,7 @@ def _openai(settings: Settings) -> EngineSpec:
         "translation",
         url=settings.openai_url,
         model=settings.openai_translation_model,
-        languages=settings.openai_languages,
+        languages=_openai_languages(settings),
         concurrency=settings.openai_concurrency,
         call_timeout_s=settings.engine_call_timeout_s,
     )
@@ -121,6 +122,14 @@ def _openai(settings: Settings) -> EngineSpec:
         factory="speech_translator.engines.openai_translation:load",
         secrets=_openai_secrets(settings),
     )
+
+
+def _openai_languages(settings: Settings) -> tuple[str, ...]:
+    try:
+        keys = [Language.parse(code).key for code in settings.openai_languages]
+    except UnknownLanguage as error:
+        raise ConfigurationError(f"OPENAI_LANGUAGES: {error.message}") from error
+    return tuple(dict.fromkeys(keys))
 
 
 def _openai_secrets(settings: Settings) -> dict[str, str]:

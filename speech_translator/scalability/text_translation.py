@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from msgspec.structs import replace
+
 from speech_translator import text as texts_
 from speech_translator.engines import catalog, routing
 from speech_translator.engines.values import EngineInfo, TranslateCall
@@ -55,6 +57,7 @@ class TextTranslation:
         self._flights: SingleFlight[Sentence] = SingleFlight()
         self._planner = routing.RoutePlanner(())
         self._revision = ""
+        self._contextual: frozenset[str] = frozenset()
 
     def planner(self) -> routing.RoutePlanner:
         """The planner over the engines that are loaded by now."""
@@ -62,6 +65,7 @@ class TextTranslation:
         if infos != self._planner.engines:
             self._planner = routing.RoutePlanner(infos)
             self._revision = _revision(infos)
+            self._contextual = frozenset(info.name for info in infos if info.uses_context)
         return self._planner
 
     def joined(self) -> int:
@@ -154,14 +158,20 @@ class TextTranslation:
                 text, source, target, UNTRANSLATED, (), detected_language=detected_language
             )
         routes = self.check_pair(source, target)
+        hints = self._hints_for(routes)
         plan = texts_.plan(
-            text, source=source, target=target, text_format=text_format, glossary=glossary
+            text,
+            source=source,
+            target=target,
+            text_format=text_format,
+            glossary=glossary,
+            hints=hints,
         )
         answers: list[tuple[Sentence, bool]] = []
         try:
             batch = next(plan)
             while True:
-                found = await self._sentences(batch, source, target, routes, context)
+                found = await self._sentences(batch, source, target, routes, context, hints)
                 answers += found
                 batch = plan.send([sentence.text for sentence, _ in found])
         except StopIteration as finished:
@@ -178,6 +188,13 @@ class TextTranslation:
             detected_language=detected_language,
         )
 
+    def _hints_for(self, routes: Sequence[routing.Route]) -> texts_.Hints | None:
+        """Where hints are noted; None where no engine would read them."""
+        if not self._contextual:
+            return None
+        engines = {step.engine for route in routes for step in route}
+        return None if self._contextual.isdisjoint(engines) else texts_.Hints()
+
     async def _sentences(
         self,
         batch: Sequence[str],
@@ -185,9 +202,14 @@ class TextTranslation:
         target: Language,
         routes: Sequence[routing.Route],
         context: RequestContext,
+        hints: texts_.Hints | None,
     ) -> list[tuple[Sentence, bool]]:
+        told = [None] * len(batch) if hints is None else hints.latest
         return await run_all(
-            (self._sentence(sentence, source, target, routes, context) for sentence in batch),
+            (
+                self._sentence(sentence, source, target, routes, context, hint)
+                for sentence, hint in zip(batch, told, strict=True)
+            ),
             at_once=SENTENCES_AT_ONCE,
         )
 
@@ -198,29 +220,43 @@ class TextTranslation:
         target: Language,
         routes: Sequence[routing.Route],
         context: RequestContext,
+        hint: texts_.Hint | None,
     ) -> tuple[Sentence, bool]:
         """One sentence and whether it came from the cache."""
         if not context.use_cache:
-            return await self._by_routes(sentence, routes, context), False
-        key = cache_key("text", self._revision, source.key, target.key, context.owner, sentence)
+            return await self._by_routes(sentence, routes, context, hint), False
+        around = () if hint is None else (repr(hint.glossary), hint.context)
+        key = cache_key(
+            "text", self._revision, source.key, target.key, context.owner, sentence, *around
+        )
         kept = self._cache.get(key)
         if kept is not None:
             return kept, True
         urgency = bytes([context.priority])  # nobody waits at a less urgent caller's place
         answer = await self._flights.run(
-            key + urgency, lambda: self._by_routes(sentence, routes, context), context.deadline
+            key + urgency,
+            lambda: self._by_routes(sentence, routes, context, hint),
+            context.deadline,
         )
         if not answer.degraded:
             self._cache.put(key, answer, 2 * len(sentence) + 2 * len(answer.text))
         return answer, False
 
     async def _by_routes(
-        self, sentence: str, routes: Sequence[routing.Route], context: RequestContext
+        self,
+        sentence: str,
+        routes: Sequence[routing.Route],
+        context: RequestContext,
+        hint: texts_.Hint | None,
     ) -> Sentence:
         async def walk(route: routing.Route, attempt: RequestContext) -> str:
             found = sentence
             for step in route:
                 call = TranslateCall(found, step.source, step.target)
+                if hint is not None and step.engine in self._contextual:
+                    # What precedes it is in the language of the first step.
+                    before = hint.context if step is route[0] else ""
+                    call = replace(call, glossary=hint.glossary, context=before)
                 result = await self._access.call(step.engine, call, attempt)
                 assert isinstance(result, str)  # noqa: S101 - the contract of TranslateCall
                 found = result

@@ -15,6 +15,7 @@ from typing import Literal
 
 from speech_translator.languages import Language
 from speech_translator.text import markup, placeholders, sentences
+from speech_translator.text.hints import Hint, Hints, context_before
 from speech_translator.text.marks import Kind, Mark, Template, decode, encode, group, plain
 from speech_translator.text.units import Unit, plain_unit
 
@@ -32,8 +33,11 @@ def plan(
     target: Language,
     text_format: TextFormat = "text",
     glossary: Mapping[str, str] | None = None,
+    hints: Hints | None = None,
 ) -> Generator[list[str], list[str], str]:
     """Translate ``text``, sentence by sentence.
+
+    ``hints`` is told what stands around the sentences of each batch, before it is yielded.
 
     Yields:
         Sentences for an engine: single-spaced, with markers for what must be kept. Again where
@@ -50,18 +54,22 @@ def plan(
     language = source.key.partition("-")[0]
     terms = glossary or {}
     if text_format == "text":
-        return (yield from _translated(text, [plain_unit(text)], language, terms))
+        return (yield from _translated(text, [plain_unit(text)], language, terms, hints))
     # Attributes lie inside of tags, which move as a whole: they are finished first.
-    text = yield from _translated(text, markup.attributes(text), language, terms)
-    return (yield from _translated(text, markup.units(text), language, terms))
+    text = yield from _translated(text, markup.attributes(text), language, terms, hints)
+    return (yield from _translated(text, markup.units(text), language, terms, hints))
 
 
 def _translated(
-    text: str, units: Sequence[Unit], language: str, glossary: Mapping[str, str]
+    text: str,
+    units: Sequence[Unit],
+    language: str,
+    glossary: Mapping[str, str],
+    hints: Hints | None,
 ) -> Generator[list[str], list[str], str]:
     """``text`` with its units translated."""
     jobs = [job for unit in units for job in _jobs(unit, language, glossary)]
-    yield from _translate(jobs)
+    yield from _translate(jobs, hints)
     return _spliced(text, jobs)
 
 
@@ -101,28 +109,42 @@ class _Job:
             parts += (slot.output, text)
         return "".join(parts)
 
+    def hint(self) -> Hint:
+        """What its markers stand for, of the terms, and what is said before it."""
+        terms = tuple(
+            (slot.marker, slot.output)
+            for slot in self.template.slots
+            if any(mark.kind is Kind.VALUE and mark.output is not None for mark in slot.marks)
+        )
+        return Hint(terms, context_before(self.unit.text, self.start))
+
     def as_written(self) -> str:
         """The sentence untranslated, but with glossary terms replaced."""
         return self.assemble([self.unit.written(*piece) for piece in self.pieces()])
 
 
-def _translate(jobs: Sequence[_Job]) -> Generator[list[str], list[str], None]:
+def _translate(jobs: Sequence[_Job], hints: Hints | None) -> Generator[list[str], list[str], None]:
     """Set every job's result, in one round where no marker is lost."""
     for named_tags in (False, True):
         tried = [job for job in jobs if job.result is None and job.encode(named_tags=named_tags)]
         if tried:
+            if hints is not None:
+                hints.latest = [job.hint() for job in tried]
             answers = yield [job.template.text for job in tried]
             for job, answer in zip(tried, answers, strict=True):
                 job.result = _settled(job, answer)
     lost = [job for job in jobs if job.result is None]
-    requests = [
-        plain(job.unit.text[start:end])
+    wanted = [
+        (job.unit.text, start, end)
         for job in lost
         for start, end in job.pieces()
         if sentences.has_letters(job.unit.text[start:end])
     ]
-    if not requests:
+    if not wanted:
         return
+    requests = [plain(text[start:end]) for text, start, end in wanted]
+    if hints is not None:
+        hints.latest = [Hint((), context_before(text, start)) for text, start, _ in wanted]
     answers = yield requests
     replies = iter(zip(requests, answers, strict=True))
     for job in lost:
