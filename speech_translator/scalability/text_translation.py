@@ -83,7 +83,7 @@ class TextTranslation:
         glossary: Mapping[str, str] | None = None,
     ) -> list[Translation]:
         """One translation a text, in order; see ``AsyncTranslator.translate``."""
-        sources = [source or self._detect(text) for text in texts]
+        sources = [source or self._detect(text, text_format) for text in texts]
         return await run_all(
             (
                 self._one(
@@ -130,8 +130,9 @@ class TextTranslation:
         )
 
     @staticmethod
-    def _detect(text: str) -> Language | None:
-        """The language of ``text``; None when it holds nothing that has one."""
+    def _detect(text: str, text_format: TextFormat) -> Language | None:
+        """The language of what is read in ``text``; None when it holds nothing that has one."""
+        text = _read(text, text_format)
         if not texts_.has_letters(text):
             return None
         detection = texts_.detect_language(text)
@@ -153,7 +154,7 @@ class TextTranslation:
         context: RequestContext,
     ) -> Translation:
         detected_language = source if detected else None
-        if source.key == target.key or not texts_.has_letters(text):
+        if source.key == target.key or not texts_.has_letters(_read(text, text_format)):
             return Translation(
                 text, source, target, UNTRANSLATED, (), detected_language=detected_language
             )
@@ -271,3 +272,8 @@ class TextTranslation:
 def _revision(infos: Sequence[EngineInfo]) -> str:
     """What distinguishes the results of one set of engines and weights from another's."""
     return "|".join(f"{info.name}={','.join(info.models)}" for info in infos)
+
+
+def _read(text: str, text_format: TextFormat) -> str:
+    """What people read of ``text``: all of it, but for HTML's tags, scripts and code."""
+    return texts_.visible(text) if text_format == "html" else text

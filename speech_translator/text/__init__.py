@@ -7,6 +7,7 @@ Everything here is pure: ``plan`` says what to translate and makes the result of
 from speech_translator.text.detection import Detection, detect_language
 from speech_translator.text.documents import plan
 from speech_translator.text.hints import Hint, Hints
+from speech_translator.text.markup import visible
 from speech_translator.text.sentences import has_letters
 from speech_translator.text.validation import validate_glossary, validate_text
 
@@ -19,4 +20,5 @@ __all__ = [
     "plan",
     "validate_glossary",
     "validate_text",
+    "visible",
 ]

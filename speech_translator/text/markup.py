@@ -14,7 +14,7 @@ from itertools import count
 from speech_translator.errors import InvalidMarkup
 from speech_translator.text.marks import Kind
 from speech_translator.text.markup_tokens import Token, TokenKind, tokenize
-from speech_translator.text.units import Unit, UnitBuilder
+from speech_translator.text.units import HIDDEN, Unit, UnitBuilder
 
 MAX_DEPTH = 256
 """Deepest nesting of elements; browsers stop at 512."""
@@ -82,6 +82,16 @@ def attributes(source: str) -> list[Unit]:
         InvalidMarkup: elements are nested more than ``MAX_DEPTH`` deep.
     """
     return _walk(source)[1]
+
+
+def visible(source: str) -> str:
+    """What readers see of a document that is to be translated; spaces and line ends for markup.
+
+    Raises:
+        InvalidMarkup: elements are nested more than ``MAX_DEPTH`` deep.
+    """
+    seen, hovered = _walk(source)
+    return "\n".join(unit.text.replace(HIDDEN, " ") for unit in (*seen, *hovered))
 
 
 def _walk(source: str) -> tuple[list[Unit], list[Unit]]:

@@ -211,6 +211,33 @@ async def test_what_cannot_be_detected_is_refused() -> None:
         await service.translate(["xk"], source=None, target=PT, context=CONTEXT)
 
 
+@pytest.mark.parametrize(
+    "text", ["<b>123</b>", "<p class='the and you'>1 &gt; 2</p>", "<code>x = y</code>", "&nbsp;"]
+)
+async def test_html_in_which_nobody_reads_a_word_has_no_language_and_comes_back(text: str) -> None:
+    service, broker = door(translator("a", "en-pt"))
+    (answer,) = await service.translate(
+        [text], source=None, target=PT, context=CONTEXT, text_format="html"
+    )
+    assert answer.text == text
+    assert answer.detected_language is None
+    assert broker.engines["a"].calls == []
+
+
+async def test_the_language_of_html_is_that_of_what_is_read() -> None:
+    service, _ = door(translator("a", "en-pt", "fr-pt"))
+    english = "The weather is lovely today and we are going to the beach. "
+    for text in (
+        f"<p>Il fait très beau et nous allons à la plage.</p><script>{english}</script>",
+        f"<code>{english * 3}</code> Il fait très beau et nous allons à la plage.",
+        '<img alt="Il fait très beau et nous allons à la plage.">',
+    ):
+        (answer,) = await service.translate(
+            [text], source=None, target=PT, context=CONTEXT, text_format="html"
+        )
+        assert answer.detected_language == FR
+
+
 async def test_one_failing_text_cancels_the_others_quietly() -> None:
     service, broker = door(translator("a", "en-pt"))
     good = broker.engines["a"].answer
