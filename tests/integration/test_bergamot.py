@@ -16,7 +16,7 @@ from speech_translator.engines.bergamot_text import KNOWN
 from speech_translator.engines.values import TranslateCall
 from speech_translator.languages import Language
 from tests.support.plans import run_plan
-from tests.support.text_cases import cases, missing
+from tests.support.text_cases import cases, missing, shape, shouted_and_broken
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,34 @@ def test_300_generated_cases_keep_all_that_is_protected(engine: Bergamot) -> Non
         pieces += len(asked) > 1
     # Markers survive in nearly all; only the rest is translated piece by piece.
     assert pieces <= 15
+
+
+def test_200_texts_with_capitals_and_line_breaks_keep_what_is_protected_and_their_lines(
+    engine: Bergamot,
+) -> None:
+    for case in shouted_and_broken(200, seed=2026):
+        translation, _ = run_plan(
+            case.text,
+            translator(engine, case.source, case.target),
+            languages=(Language.parse(case.source), Language.parse(case.target)),
+        )
+        assert missing(case, translation) == [], (case.text, translation)
+        assert shape(translation) == shape(case.text)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "text", "wanted"),
+    [
+        ("en", "pt", "WHERE IS THE STATION?", "ONDE|ESTAÇÃO?"),
+        ("pt", "en", "ONDE FICA A ESTAÇÃO?", "WHERE|STATION?"),
+    ],
+)
+def test_capitals_come_back_as_capitals_of_a_translation(
+    engine: Bergamot, source: str, target: str, text: str, wanted: str
+) -> None:
+    translation = translator(engine, source, target)(text)
+    assert translation.isupper()
+    assert all(word in translation for word in wanted.split("|")), translation
 
 
 def test_html_comes_back_with_its_tags_around_the_right_words(engine: Bergamot) -> None:

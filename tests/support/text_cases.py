@@ -6,8 +6,9 @@ Each case names what must be found in the translation, and how often.
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,6 +86,7 @@ TERMS = {
     "Nimbus": "Núvem-X",
     "São Quixote": "St. Quixote",
 }
+BREAKS = ("\n", "\r\n", "\n\n", "\n \n", "\n\n\n", " ", "\t", "\n- ", "\n1. ")
 TAGS = [("<b>", "</b>"), ("<i>", "</i>"), ('<a href="/x?a=1&amp;b=2">', "</a>"), ("<em>", "</em>")]
 
 
@@ -100,14 +102,69 @@ class Case:
     kept: Counter[str] = field(default_factory=Counter)
 
 
-def cases(number: int, seed: int = 2) -> Iterator[Case]:
-    """``number`` cases, the same for the same seed."""
+PAIRS = (("en", "pt"), ("pt", "en"))
+
+
+def cases(number: int, seed: int = 2, pairs: Sequence[tuple[str, str]] = PAIRS) -> Iterator[Case]:
+    """``number`` cases out of English or Portuguese, the same for the same seed."""
     dice = random.Random(seed)
     makers = (_placeholders, _terms, _tags)
     for _ in range(number):
-        source, target = dice.choice([("en", "pt"), ("pt", "en")])
+        source, target = dice.choice(pairs)
         frame = dice.choice(FRAMES[source].strip().splitlines())
         yield dice.choices(makers, [5, 3, 2])[0](dice, source, target, frame)
+
+
+def shouted_and_broken(
+    number: int, seed: int = 3, pairs: Sequence[tuple[str, str]] = PAIRS
+) -> Iterator[Case]:
+    """Several placeholders' sentences on lines of their own, some in capitals."""
+    dice = random.Random(seed)
+    for _ in range(number):
+        source, target = dice.choice(pairs)
+        frames = FRAMES[source].strip().splitlines()
+        parts: list[str] = []
+        kept: Counter[str] = Counter()
+        for _ in range(dice.randint(1, 3)):
+            frame = dice.choice(frames)
+            frame = frame.upper() if dice.random() < 0.5 else frame
+            case = _placeholders(dice, source, target, frame)
+            parts += (case.text, dice.choice(BREAKS))
+            kept += case.kept
+        yield Case(source, target, "".join(parts), kept=kept)
+
+
+def with_numbers(source: str, number: int, seed: int = 4) -> Iterator[str]:
+    """Sentences with plain numbers, decimals, years and amounts in them."""
+    dice = random.Random(seed)
+    frames = [frame for frame in FRAMES[source].strip().splitlines() if "{}" in frame]
+    for _ in range(number):
+        frame = dice.choice(frames)
+        values = [
+            dice.choice(
+                (f"{dice.randint(13, 9999)}", f"{dice.randint(1, 99)}.{dice.randint(1, 9)}")
+            )
+            for _ in range(frame.count("{}"))
+        ]
+        yield _filled(frame, values)
+
+
+def digits_kept(text: str, translation: str) -> bool:
+    """Whether the same numbers are there; an engine may write the decimal sign of its language."""
+    return _numbers(text) == _numbers(translation)
+
+
+def _numbers(text: str) -> list[str]:
+    return sorted(found.replace(",", ".") for found in re.findall(r"\d+(?:[.,]\d+)*", text))
+
+
+def shape(text: str) -> list[tuple[str, bool]]:
+    """A text's line breaks, in order, and which of its lines are blank."""
+    pieces = re.split(r"(\r\n|\n|\t)", text)
+    return [
+        (ending, not line.strip())
+        for line, ending in zip(pieces[::2], [*pieces[1::2], ""], strict=True)
+    ]
 
 
 def _placeholders(dice: random.Random, source: str, target: str, frame: str) -> Case:
