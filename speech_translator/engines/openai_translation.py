@@ -10,8 +10,9 @@ from typing import Any
 from speech_translator.engines.openai_checks import Rejected, Reply, translation_of
 from speech_translator.engines.openai_client import Client, RequestRefused, ServerConfig
 from speech_translator.engines.values import EngineInfo, TranslateCall
-from speech_translator.errors import AnswerRejected, EngineFailed
+from speech_translator.errors import AnswerRejected, EngineFailed, UnsupportedPair
 from speech_translator.languages import Language
+from speech_translator.text import has_letters
 
 NAME = "openai"
 
@@ -72,12 +73,17 @@ class OpenAiTranslator:
         """One translation for each call, in order.
 
         Raises:
+            UnsupportedPair: one of the languages is not in ``OPENAI_LANGUAGES``.
             AnswerRejected: the model answered twice with what is no translation.
             EngineUnavailable, EngineFailed: the server does not answer, or with an error.
         """
         return [self._client.run(partial(self._translated, call)) for call in calls]
 
     async def _translated(self, call: TranslateCall) -> str:
+        if not {call.source, call.target} <= set(self._languages):
+            raise UnsupportedPair(f"The model is not for {call.source} into {call.target} here.")
+        if not has_letters(call.text):
+            return call.text
         answer = translation_of(await self._reply(call), call)
         if isinstance(answer, Rejected):
             answer = translation_of(await self._reply(call, answer.reason), call)

@@ -88,9 +88,12 @@ class RoutePlanner:
     def _plan(self, source: str, target: str) -> tuple[Route, ...]:
         """Direct routes, then those through one pivot."""
         found = list(self.direct(source, target))
+        tried = {step.engine for route in found for step in route}
         for pivot in self._pivots(source, target):
-            first, second = self.direct(source, pivot), self.direct(pivot, target)
-            found.append((*first[0], *second[0]))
+            (first,), (second,) = self.direct(source, pivot)[0], self.direct(pivot, target)[0]
+            # Engines that failed on the pair itself are not asked again in two steps.
+            if not {first.engine, second.engine} <= tried:
+                found.append((first, second))
         return tuple(found[:MAX_ROUTES])
 
     def _pivots(self, source: str, target: str) -> list[str]:

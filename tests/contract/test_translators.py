@@ -10,16 +10,17 @@ from typing import Literal
 
 import pytest
 
-from speech_translator.engines import apertium, bergamot, ctranslate2_engine
+from speech_translator.engines import apertium, bergamot, ctranslate2_engine, openai_translation
 from speech_translator.engines.base import Translator
 from speech_translator.engines.translation_families import FAMILIES, Family
 from speech_translator.engines.values import TranslateCall
 from speech_translator.errors import UnsupportedPair
 from speech_translator.languages import Language
+from tests.support.openai_server import KEY, model, openai_server
 from tests.support.tiny_models import tiny_entry
 
 
-@pytest.fixture(scope="module", params=["bergamot", "apertium", *FAMILIES])
+@pytest.fixture(scope="module", params=["bergamot", "apertium", "openai", *FAMILIES])
 def engine(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Translator]:
@@ -28,7 +29,7 @@ def engine(
 
 
 def _load(
-    name: Family | Literal["bergamot", "apertium"], directory: Path, stack: ExitStack
+    name: Family | Literal["bergamot", "apertium", "openai"], directory: Path, stack: ExitStack
 ) -> Translator:
     """An engine, or ``ctranslate2`` with a tiny model of a family."""
     options: dict[str, object] = {"threads": 2}
@@ -38,6 +39,18 @@ def _load(
         server = apertium.load(options)
         stack.callback(server.close)
         return server
+    if name == "openai":
+        model_server = stack.enter_context(openai_server())
+        model_server.handlers["chat/completions"] = model
+        return openai_translation.load(
+            {
+                "url": model_server.url,
+                "api_key": KEY,
+                "model": "a-model",
+                "languages": ["en", "pt", "de"],
+                "concurrency": 4,
+            }
+        )
     return ctranslate2_engine.load({**options, "models": [tiny_entry(name, directory)]})
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
+import re
 import socket
 import struct
 import threading
@@ -86,6 +88,27 @@ def chat(text: str | None, finish_reason: str = "stop", **message: Any) -> Answe
         "finish_reason": finish_reason,
     }
     return Answer({"id": "c", "object": "chat.completion", "choices": [choice]})
+
+
+WORDS = {
+    "Portuguese": ["a", "reunião", "começa", "amanhã", "cedo", "com", "todos", "nós"],
+    "German": ["die", "Besprechung", "beginnt", "morgen", "früh", "mit", "uns", "allen"],
+}
+
+
+def translated(text: str, into: str = "Portuguese") -> str:
+    """Words of the language in the place of words, with markers, numbers and signs as they are."""
+    words = itertools.cycle(WORDS[into])
+    return re.sub(r"\b(?!XQ\d)[A-Za-z]{1,40}\b", lambda _: next(words), text)
+
+
+def model(request: Request) -> Answer:
+    """Does as it is told, in its way."""
+    system, user = (message["content"] for message in request.json()["messages"])
+    found = re.search(r"<(text\d*)>\n(.*)\n</\1>", user, re.DOTALL)
+    assert found
+    into = next(name for name in WORDS if f"into {name}" in system)
+    return chat(translated(found[2], into))
 
 
 @contextlib.contextmanager

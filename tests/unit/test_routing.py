@@ -26,6 +26,16 @@ def test_a_pair_without_a_direct_engine_goes_through_english_first() -> None:
     ]
 
 
+def test_engines_that_have_the_pair_itself_are_not_asked_again_in_two_steps() -> None:
+    planner = RoutePlanner(
+        (engine("a", "en-pt", "en-es", "es-pt"), engine("b", "en-ca"), engine("c", "ca-pt"))
+    )
+    assert [names(route) for route in planner.routes("en", "pt")] == [
+        ("a:en-pt",),
+        ("b:en-ca", "c:ca-pt"),
+    ]
+
+
 def test_among_other_pivots_the_one_that_was_measured_as_better_comes_first() -> None:
     romance = "en-es en-ca en-gl es-fr ca-fr gl-fr fr-es fr-ca es-en ca-en pt-es pt-ca es-it ca-it"
     planner = RoutePlanner((engine("a", *romance.split()),))
