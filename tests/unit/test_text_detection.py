@@ -23,6 +23,7 @@ from speech_translator.text import detect_language
         ("Muito obrigado!", "pt"),
         ("Bonjour le monde", "fr"),
         ("Gracias", "es"),
+        ("¿Cuál de estas?", "es"),
         ("Дякую", "uk"),
         ("Привет, как дела?", "ru"),
         ("你好吗", "zh"),
@@ -45,6 +46,7 @@ def test_languages(text: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", " ", "12 €", "\U0001f600", "asdf qwer", "https://the.and/is/you", "a",
+     "Este lugar está", "O voo dura", "Tome este remédio", "नमस्ते",
      "This is good. Isto é bom. Das ist gut."],
 )  # fmt: skip
 def test_no_language_is_named_where_it_is_not_sure(text: str) -> None:
