@@ -78,7 +78,7 @@ class Settings(BaseSettings):
 
     # Engines
 
-    translators: tuple[str, ...] = ("bergamot", "apertium")
+    translators: tuple[str, ...] = ("bergamot", "ctranslate2", "apertium")
     """Translation engines in order of preference, as a JSON list. One of which nothing is installed
     is left out."""
 
