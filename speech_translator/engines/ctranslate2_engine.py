@@ -37,24 +37,23 @@ class CTranslate2Translator:
     """
 
     def __init__(self, models: Mapping[str, TranslationModel], batch: int) -> None:
-        self._ids = tuple(models)
-        self._batch = batch
         self._models: dict[tuple[str, str], TranslationModel] = {}
         for model in models.values():
             for pair in model.tokens.pairs:
                 self._models.setdefault(pair, model)
-
-    def describe(self) -> EngineInfo:
-        """All pairs of all models; one batch at a time."""
-        return EngineInfo(
+        self._info = EngineInfo(
             name=NAME,
             task="translation",
             concurrency=1,
-            preferred_batch=self._batch,
-            models=self._ids,
+            preferred_batch=batch,
+            models=tuple(models),
             pairs=tuple(self._models),
             languages=tuple(sorted({language for pair in self._models for language in pair})),
         )
+
+    def describe(self) -> EngineInfo:
+        """All pairs of all models; one batch at a time."""
+        return self._info
 
     def translate(self, calls: Sequence[TranslateCall]) -> list[str]:
         """One translation for each call, in order; calls of different pairs may come together.

@@ -9,7 +9,7 @@ family     source tokens                                    target prefix
 ========== ================================================ ==================
 nllb       ``eng_Latn`` pieces ``</s>``                      ``fra_Latn``
 m2m100     ``__en__`` pieces ``</s>``                        ``__fr__``
-madlad400  ``<2fr>`` pieces ``</s>``                         none
+madlad400  ``▁ <2fr>`` pieces ``</s>``                       none
 opus-mt    pieces ``</s>``; ``>>fra<<`` first where several  none
            targets share a model
 ========== ================================================ ==================
@@ -31,6 +31,9 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 END = "</s>"
 """End of a sentence, in every family."""
 
+WORD_START = "▁"
+"""How sentencepiece writes the space before a word."""
+
 _LANGUAGE_TOKENS: Mapping[Family, re.Pattern[str]] = {
     "nllb": re.compile(r"([a-z]{3}_[A-Z][a-z]{3})"),
     "m2m100": re.compile(r"__([a-z]{2,3})__"),
@@ -39,7 +42,7 @@ _LANGUAGE_TOKENS: Mapping[Family, re.Pattern[str]] = {
 }
 # Codes of the models that no standard knows: M2M-100's Northern Sotho.
 _OWN_CODES: Mapping[str, str] = {"ns": "nso"}
-_RESERVED = re.compile(r"</?s>|<unk>|<pad>|madeupword\d+|<extra_id_\d+>")
+_RESERVED = re.compile(r"</?s>|<unk>|<pad>|madeupword\d+|<extra_id_\d+>|<2\w*>")
 _OPUS_NAME = re.compile(
     r"opus-mt-(?:tc-)?(?:big-|base-|tiny-)?([A-Za-z+_]+)-([A-Za-z+_]+?)(?:-ct.*)?$"
 )
@@ -62,7 +65,11 @@ class Tokens:
         """The tokens that a model reads, but for the end of the sentence."""
         key = source if self.family in {"nllb", "m2m100"} else target
         token = self.languages.get(key)
-        return [token, *pieces] if token is not None else list(pieces)
+        if token is None:
+            return list(pieces)
+        # sentencepiece puts a space before every text, and MADLAD-400 was trained on texts that
+        # began with the name of the language.
+        return [WORD_START, token, *pieces] if self.family == "madlad400" else [token, *pieces]
 
     def target_prefix(self, target: str) -> list[str]:
         """The tokens with which a translation has to begin."""
@@ -84,7 +91,7 @@ class Tokens:
         """
         if self.family != "madlad400":
             return text
-        return re.sub(r"<2(?=\w+>)", "< 2", text)
+        return re.sub(r"<2(?=\w*>)", "< 2", text)
 
 
 def tokens_of(family: Family, name: str, vocabulary: Collection[str]) -> Tokens:

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from speech_translator.engines.translation_families import WORD_START
 from speech_translator.languages import Language
-
-WORD_START = "▁"
-"""How sentencepiece writes the space before a word."""
 
 _CLAUSE_ENDS = tuple(",;:.!?،؛。、\uff0c\uff1b\uff1a\uff01\uff1f।")
 _UNSPACED_SCRIPTS = frozenset(["Hans", "Hant", "Jpan", "Thai", "Laoo", "Khmr", "Mymr", "Tibt"])

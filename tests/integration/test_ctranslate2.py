@@ -11,12 +11,14 @@ from typing import Any
 
 import ctranslate2
 import pytest
+import sentencepiece
 
 from speech_translator.engines import catalog, hub
 from speech_translator.engines.ctranslate2_engine import load
 from speech_translator.engines.hub_transfer import RETRIES
 from speech_translator.engines.registry import engine_specs
-from speech_translator.engines.translation_families import FAMILIES, Family
+from speech_translator.engines.translation_families import FAMILIES, Family, tokens_of
+from speech_translator.engines.translation_files import vocabulary
 from speech_translator.engines.values import TranslateCall
 from speech_translator.errors import (
     ConfigurationError,
@@ -209,6 +211,16 @@ def test_the_end_of_a_sentence_is_added_once(tmp_path: Path) -> None:
     config = Path(entry["directory"]) / "config.json"
     config.write_text(json.dumps({**json.loads(config.read_bytes()), "add_source_eos": True}))
     assert translate(entry, "Hello world.") == "Hello world."
+
+
+def test_madlad_reads_what_sentencepiece_makes_of_a_named_language(tmp_path: Path) -> None:
+    directory = Path(tiny_entry("madlad400", tmp_path)["directory"])
+    processor = sentencepiece.SentencePieceProcessor(
+        model_file=str(directory / "sentencepiece.model")
+    )
+    tokens = tokens_of("madlad400", "any", frozenset(vocabulary(directory)))
+    named = tokens.source(processor.encode("Hello world.", out_type=str), "en", "fr")
+    assert named == processor.encode("<2fr> Hello world.", out_type=str)
 
 
 def test_text_cannot_name_a_language(tmp_path: Path) -> None:

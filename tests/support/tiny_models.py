@@ -40,6 +40,7 @@ _SENTENCES = (
     "你好世界。",
 )
 _POSITIONS = 1024
+_MOST_AHEAD = 2
 _WIDTH = 64
 
 
@@ -70,8 +71,8 @@ def tiny_model(
     vocabulary = [*dict.fromkeys([*pieces, *names])]
     spec = _copying(
         len(vocabulary),
-        # Where a prefix is forced, the decoder is one place on before it says anything.
-        ahead=1 if names and family in {"madlad400", "opus-mt"} else 0,
+        # What comes before the text; a forced prefix has the decoder one place on by itself.
+        ahead={"madlad400": 2, "opus-mt": int(bool(names))}.get(family, 0),
         stuck=stuck,
     )
     spec.register_source_vocabulary(vocabulary)
@@ -116,8 +117,8 @@ def _copying(size: int, *, ahead: int, stuck: bool) -> TransformerSpec:
     token, place, answer = (slice(n * _WIDTH, (n + 1) * _WIDTH) for n in range(3))
     embeddings = np.zeros((size, width), np.float32)
     embeddings[:, token] = _directions(random, size)
-    places = np.zeros((_POSITIONS + 1, width), np.float32)
-    places[:, place] = _directions(random, _POSITIONS + 1)
+    places = np.zeros((_POSITIONS + _MOST_AHEAD, width), np.float32)
+    places[:, place] = _directions(random, _POSITIONS + _MOST_AHEAD)
 
     spec = TransformerSpec.from_config(1, 1)
     for stack in (spec.encoder, spec.decoder):
@@ -132,7 +133,7 @@ def _copying(size: int, *, ahead: int, stuck: bool) -> TransformerSpec:
             layer.ffn.linear_1.weight = np.zeros((width, width), np.float32)
     spec.encoder.embeddings[0].weight = embeddings
     spec.decoder.embeddings.weight = embeddings
-    spec.encoder.position_encodings.encodings = places[:-1]
+    spec.encoder.position_encodings.encodings = places[:_POSITIONS]
     looked_at = np.full(_POSITIONS, 1) if stuck else np.arange(_POSITIONS) + ahead
     spec.decoder.position_encodings.encodings = places[looked_at]
 

@@ -22,7 +22,7 @@ VOCABULARIES: dict[Family, list[str]] = {
     [
         ("nllb", "any", ["eng_Latn", *PIECES], ["fra_Latn"]),
         ("m2m100", "any", ["__en__", *PIECES], ["__fr__"]),
-        ("madlad400", "any", ["<2fr>", *PIECES], []),
+        ("madlad400", "any", ["▁", "<2fr>", *PIECES], []),
         ("opus-mt", "opus-mt-en-ROMANCE", [">>fra<<", *PIECES], []),
     ],
 )
@@ -33,7 +33,8 @@ def test_each_family_names_languages_in_its_own_way(
     assert tokens.source(PIECES, "en", "fr") == source
     assert tokens.target_prefix("fr") == prefix
     assert ("en", "fr") in tokens.pairs
-    assert tokens.text([*source, *prefix, "</s>", "<pad>", "madeupword3"]) == PIECES
+    said = tokens.text([*source, *prefix, "</s>", "<pad>", "madeupword3", "<2CA>"])
+    assert set(said) <= {"▁", *PIECES}
     assert family_of(VOCABULARIES[family]) == family
 
 
