@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "benchmarks"
-NOT_BENCHMARKS = ("_", "fuzz_")
+NOT_BENCHMARKS = ("_", "fuzz_", "quality_table")
 
 
 def find(names: Sequence[str], folder: Path = FOLDER) -> list[Path]:
