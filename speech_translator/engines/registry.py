@@ -103,24 +103,40 @@ def _apertium(settings: Settings) -> EngineSpec | None:
 
 
 def _openai(settings: Settings) -> EngineSpec:
-    if not settings.openai_url or not settings.openai_translation_model:
-        raise ConfigurationError(
-            "The engine `openai` needs OPENAI_URL and OPENAI_TRANSLATION_MODEL."
-        )
+    return _openai_spec(settings, "openai", "translation", settings.openai_translation_model)
+
+
+def _openai_transcription(settings: Settings) -> EngineSpec:
+    model = settings.openai_transcription_model
+    return _openai_spec(settings, "openai-transcription", "recognition", model)
+
+
+def _openai_speech(settings: Settings) -> EngineSpec:
+    model = settings.openai_speech_model
+    spec = _openai_spec(settings, "openai-speech", "synthesis", model)
+    return replace(spec, options={**spec.options, "voices": settings.openai_voices})
+
+
+def _openai_spec(settings: Settings, name: str, task: Task, model: str) -> EngineSpec:
+    module = name.replace("-", "_") if "-" in name else "openai_translation"
+    if not settings.openai_url or not model:
+        variable = f"{module.upper()}_MODEL"
+        raise ConfigurationError(f"The engine `{name}` needs OPENAI_URL and {variable}.")
+    key = settings.openai_api_key
     spec = _spec(
         settings,
-        "openai",
-        "translation",
+        name,
+        task,
         url=settings.openai_url,
-        model=settings.openai_translation_model,
+        model=model,
         languages=_openai_languages(settings),
         concurrency=settings.openai_concurrency,
         call_timeout_s=settings.engine_call_timeout_s,
     )
     return replace(
         spec,
-        factory="speech_translator.engines.openai_translation:load",
-        secrets=_openai_secrets(settings),
+        factory=f"speech_translator.engines.{module}:load",
+        secrets={"api_key": key.get_secret_value()} if key else {},
     )
 
 
@@ -132,11 +148,6 @@ def _openai_languages(settings: Settings) -> tuple[str, ...]:
     return tuple(dict.fromkeys(keys))
 
 
-def _openai_secrets(settings: Settings) -> dict[str, str]:
-    key = settings.openai_api_key
-    return {"api_key": key.get_secret_value()} if key else {}
-
-
 _BUILDERS: Mapping[str, Callable[[Settings], EngineSpec | None]] = {
     "whisper": _whisper,
     VOICE_ACTIVITY: lambda settings: _spec(settings, VOICE_ACTIVITY, "voice_activity", threads=1),
@@ -144,6 +155,8 @@ _BUILDERS: Mapping[str, Callable[[Settings], EngineSpec | None]] = {
     "ctranslate2": _ctranslate2,
     "apertium": _apertium,
     "openai": _openai,
+    "openai-transcription": _openai_transcription,
+    "openai-speech": _openai_speech,
     "hibari": _speech("hibari"),
     "kokoro": _speech("kokoro"),
     "espeak": _speech("espeak"),
