@@ -162,10 +162,9 @@ class TranslationModel:
             )
             running[limit] = iter(results)
         outputs = []
-        for one, limit in zip(inputs, limits, strict=True):
+        for limit in limits:
             tokens = next(running[limit]).result().hypotheses[0]
-            pieces = self.tokens.text(tokens[len(one.prefix) :])
-            outputs.append(Output(pieces, finished=len(tokens) < limit))
+            outputs.append(Output(self.tokens.text(tokens), finished=len(tokens) < limit))
         return outputs
 
 

@@ -76,7 +76,7 @@ class Tokens:
         return [self.languages[target]] if self.family in {"nllb", "m2m100"} else []
 
     def text(self, pieces: Iterable[str]) -> list[str]:
-        """The pieces of a translation that are text: no names of languages, no padding."""
+        """The pieces of a translation that are text: no prefix or other names of languages."""
         pattern = _LANGUAGE_TOKENS[self.family]
         return [
             piece

@@ -45,7 +45,7 @@ _WIDTH = 64
 
 
 def tiny_model(
-    family: Family, directory: Path, *, tokens: Sequence[str] | None = None, stuck: bool = False
+    family: Family, directory: Path, *, tokens: Sequence[str] | None = None, times: int = 1
 ) -> Path:
     """Write a model of a family, whose languages are ``LANGUAGES``; its directory.
 
@@ -53,7 +53,7 @@ def tiny_model(
         family: whose tokens and files it has.
         directory: where to write it; that of an Opus-MT model is named after its languages.
         tokens: those that name languages, instead of the family's.
-        stuck: whether it says the first word of the text over and over again.
+        times: how often it says each token; with 0 the first one over and over again.
     """
     directory.mkdir(parents=True, exist_ok=True)
     names = tuple(_TOKENS[family] if tokens is None else tokens)
@@ -73,7 +73,7 @@ def tiny_model(
         len(vocabulary),
         # What comes before the text; a forced prefix has the decoder one place on by itself.
         ahead={"madlad400": 2, "opus-mt": int(bool(names))}.get(family, 0),
-        stuck=stuck,
+        times=times,
     )
     spec.register_source_vocabulary(vocabulary)
     spec.register_target_vocabulary(vocabulary)
@@ -107,7 +107,7 @@ def _sentencepiece(symbols: tuple[str, ...]) -> bytes:
     return written.getvalue()
 
 
-def _copying(size: int, *, ahead: int, stuck: bool) -> TransformerSpec:
+def _copying(size: int, *, ahead: int, times: int) -> TransformerSpec:
     """A Transformer of one layer that copies, one token for one.
 
     Three thirds of each vector are the token that was read, its place, and what is to be said.
@@ -134,7 +134,7 @@ def _copying(size: int, *, ahead: int, stuck: bool) -> TransformerSpec:
     spec.encoder.embeddings[0].weight = embeddings
     spec.decoder.embeddings.weight = embeddings
     spec.encoder.position_encodings.encodings = places[:_POSITIONS]
-    looked_at = np.full(_POSITIONS, 1) if stuck else np.arange(_POSITIONS) + ahead
+    looked_at = np.arange(_POSITIONS) // times + ahead if times else np.full(_POSITIONS, 1)
     spec.decoder.position_encodings.encodings = places[looked_at]
 
     attention = spec.decoder.layer[0].attention
