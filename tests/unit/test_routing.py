@@ -2,6 +2,7 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from speech_translator.engines.routing import MAX_ROUTES, RoutePlanner, names
 from speech_translator.engines.values import EngineInfo
@@ -34,6 +35,29 @@ def test_engines_that_have_the_pair_itself_are_not_asked_again_in_two_steps() ->
         ("a:en-pt",),
         ("b:en-ca", "c:ca-pt"),
     ]
+
+
+def rules(name: str, *pairs: str) -> EngineInfo:
+    return replace(engine(name, *pairs), rule_based=True)
+
+
+def test_a_detour_that_was_measured_as_better_comes_before_a_direct_pair_by_rules() -> None:
+    pairs = "en-es es-en es-pt pt-es es-fr fr-es es-ca ca-fr en-pt pt-en"
+    romance = rules("r", *pairs.split())
+    trained = engine("t", "en-pt", "pt-en")
+
+    def first(source: str, target: str, *engines: EngineInfo) -> tuple[str, ...]:
+        return names(RoutePlanner(engines).routes(source, target)[0])
+
+    assert first("es", "en", trained, romance) == ("r:es-pt", "t:pt-en")
+    assert first("en", "es", trained, romance) == ("t:en-pt", "r:pt-es")
+    assert first("es", "fr", trained, romance) == ("r:es-ca", "r:ca-fr")
+    assert first("fr", "es", trained, romance) == ("r:fr-es",)  # no way through Catalan here
+    assert first("es", "pt", trained, romance) == ("r:es-pt",)
+    assert first("es", "en", romance) == ("r:es-en",)  # rules twice are worse than once
+    assert first("es", "en", engine("n", "es-en"), trained, romance) == ("n:es-en",)
+    routes = RoutePlanner((trained, romance)).routes("es", "en")
+    assert [names(route) for route in routes] == [("r:es-pt", "t:pt-en"), ("r:es-en",)]
 
 
 def test_among_other_pivots_the_one_that_was_measured_as_better_comes_first() -> None:
