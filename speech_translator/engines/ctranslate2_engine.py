@@ -19,8 +19,8 @@ from speech_translator.errors import ConfigurationError, ModelDamaged, Unsupport
 NAME = "ctranslate2"
 
 _BATCHES = {"cpu": 8, "cuda": 32}
-"""Texts of one call. On two cores eight sentences take M2M-100 418M some 1.7 s, one alone 1.1 s; for
-that long nothing more urgent can go before them."""
+"""Texts of one call. On two cores eight sentences take M2M-100 418M 1.7 s, and one alone 1.1 s.
+For that long nothing more urgent can go before them."""
 
 _BATCH_TOKENS = {"cpu": 1024, "cuda": 8192}
 
