@@ -57,7 +57,7 @@ def _entry(
 ) -> LanguageAnswer:
     language = Language.parse(key)
     targets = sorted(planner.targets(key))
-    routes = {target: planner.routes(key, target)[0] for target in targets}
+    routes = {target: planner.best(key, target) for target in targets}
     by_rules = {info.name for info in planner.engines if info.rule_based}
     by_speech = set(targets) if key in heard else set()
     if key in to_english:

@@ -56,6 +56,7 @@ class RoutePlanner:
     _targets: dict[str, frozenset[str]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
+    _rules: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
     _routes: dict[tuple[str, str], tuple[Route, ...]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
@@ -70,6 +71,7 @@ class RoutePlanner:
                     info.name,
                 )
                 direct.setdefault(source, set()).add(target)
+        self._rules.update(info.name for info in self.engines if info.rule_based)
         self._targets.update({source: frozenset(found) for source, found in direct.items()})
 
     def direct(self, source: str, target: str) -> tuple[Route, ...]:
@@ -86,17 +88,30 @@ class RoutePlanner:
             self._routes[source, target] = found  # bounded: languages the engines know, squared
         return found or ()
 
+    def best(self, source: str, target: str) -> Route:
+        """The first of ``routes``, without planning the rest where that is not needed.
+
+        Raises:
+            KeyError: the pair is not covered.
+        """
+        direct = self.direct(source, target)
+        if direct and direct[0][0].engine not in self._rules:
+            return direct[0]
+        routes = self.routes(source, target)
+        if not routes:
+            raise KeyError(source, target)
+        return routes[0]
+
     def _plan(self, source: str, target: str) -> tuple[Route, ...]:
         """Direct routes, then those through one pivot; first a detour that is better."""
         direct = self.direct(source, target)
         tried = {step.engine for route in direct for step in route}
-        rules = {info.name for info in self.engines if info.rule_based}
         detours, others = [], []
         for pivot in self._pivots(source, target):
             (first,), (second,) = self.direct(source, pivot)[0], self.direct(pivot, target)[0]
             engines = {first.engine, second.engine}
-            better = pivots.detour(source, target, trained=not engines <= rules) == pivot
-            if better and direct and direct[0][0].engine in rules:
+            better = pivots.detour(source, target, trained=not engines <= self._rules) == pivot
+            if better and direct and direct[0][0].engine in self._rules:
                 detours.append((first, second))
             # Engines that failed on the pair itself are not asked again in two steps.
             elif not engines <= tried:

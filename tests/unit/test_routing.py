@@ -1,5 +1,6 @@
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -35,6 +36,20 @@ def test_engines_that_have_the_pair_itself_are_not_asked_again_in_two_steps() ->
         ("a:en-pt",),
         ("b:en-ca", "c:ca-pt"),
     ]
+
+
+@given(
+    st.lists(st.sampled_from(["en-pt", "pt-en", "en-es", "es-en", "es-pt", "fr-en"]), max_size=6)
+)
+def test_the_best_route_is_the_first_of_all(pairs: list[str]) -> None:
+    planner = RoutePlanner((engine("a", *pairs[:3]), rules("b", *pairs[3:])))
+    for source, target in itertools.permutations(("en", "pt", "es", "fr"), 2):
+        routes = planner.routes(source, target)
+        if routes:
+            assert planner.best(source, target) == routes[0]
+        else:
+            with pytest.raises(KeyError):
+                planner.best(source, target)
 
 
 def rules(name: str, *pairs: str) -> EngineInfo:
