@@ -13,7 +13,7 @@ import ctranslate2
 import pytest
 import sentencepiece
 
-from speech_translator.engines import catalog, hub
+from speech_translator.engines import catalog, hub, pulled
 from speech_translator.engines.ctranslate2_engine import load
 from speech_translator.engines.hub_transfer import RETRIES
 from speech_translator.engines.registry import engine_specs
@@ -169,6 +169,16 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
             engine_specs(of(tmp_path, ctranslate2_models=(name,)), ["translation"])
 
 
+def test_a_licence_holds_under_any_name_of_the_directory(tmp_path: Path) -> None:
+    entry = tiny_entry("nllb", tmp_path)
+    record = pulled.Pulled("nllb-200-distilled-600m", "owner/name", "0" * 40, ())
+    (Path(entry["directory"]) / pulled.RECORD).write_text(record.encode())
+    chosen = {"ctranslate2_models": (entry["directory"],), "environment": "production"}
+    with pytest.raises(ConfigurationError, match=r"nllb-200-distilled-600m.*CC-BY-NC"):
+        engine_specs(of(tmp_path, **chosen), ["translation"])
+    assert engine_specs(of(tmp_path, **chosen, accept_non_commercial=True), ["translation"])
+
+
 def test_the_first_model_that_has_a_pair_translates_it(tmp_path: Path) -> None:
     opus = tiny_entry("opus-mt", tmp_path)
     stuck = {
@@ -294,6 +304,8 @@ def test_damaged_and_missing_files_are_told_apart(tmp_path: Path) -> None:
     weights.unlink()
     with pytest.raises(ModelMissing, match=r"model\.bin"):
         load({"models": [entry]})
+    with pytest.raises(ConfigurationError, match="no models"):
+        load({"models": []})
     nameless = {**tiny_entry("opus-mt", tmp_path), "id": "translator"}
     with pytest.raises(ConfigurationError, match="opus-mt-en-fr"):
         load({"models": [nameless]})

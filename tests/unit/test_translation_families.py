@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+from speech_translator.engines import catalog
 from speech_translator.engines.translation_families import Family, family_of, tokens_of
 from speech_translator.engines.translation_pieces import Cycle, cut, cycle, is_loop, joint
+from speech_translator.languages import Language
 
 PIECES = ["▁Good", "▁day", "."]
 
@@ -50,6 +54,22 @@ def test_only_languages_with_a_token_are_offered(family: Family, languages: set[
     tokens = tokens_of(family, "any", VOCABULARIES[family])
     assert {key for pair in tokens.pairs for key in pair} == languages
     assert len(set(tokens.pairs)) == len(tokens.pairs) == len(languages) * (len(languages) - 1)
+
+
+@pytest.mark.parametrize(
+    ("card", "family", "token"),
+    [
+        ("nllb-200-distilled-600m", "nllb", lambda language: language.flores),
+        ("m2m100-418m", "m2m100", lambda language: f"__{language.key}__".replace("nso", "ns")),
+        ("madlad400-3b", "madlad400", lambda language: f"<2{language.key}>"),
+    ],
+)
+def test_every_language_of_the_catalog_has_a_token_of_its_own(
+    card: str, family: Family, token: Callable[[Language], str]
+) -> None:
+    languages = catalog.card(card).languages
+    named = {key: token(Language.parse(key)) for key in languages}
+    assert tokens_of(family, card, list(named.values())).languages == named
 
 
 def test_of_several_tokens_for_a_language_the_plain_one_or_the_one_of_its_script_is_taken() -> None:
