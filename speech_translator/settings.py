@@ -103,10 +103,15 @@ class Settings(BaseSettings):
     """Threads that one engine may use; the number of cores by default."""
 
     whisper_model: str = "base"
-    """``base``, which is embedded, or the directory of a Whisper model in CTranslate2's form."""
+    """``base``, which is embedded; a size that was pulled, as ``small`` or the catalog's id
+    ``whisper-small``; or the directory of a Whisper model in CTranslate2's form."""
 
-    whisper_compute_type: str = "int8"
-    """CTranslate2's compute type for Whisper: int8 on CPU, float16 on CUDA."""
+    whisper_device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where Whisper runs; auto is the GPU where CTranslate2 finds one."""
+
+    whisper_compute_type: str = "default"
+    """CTranslate2's compute type for Whisper: default is int8 on CPU and float16 on CUDA, where
+    ``int8_float16`` takes half the memory."""
 
     ctranslate2_models: tuple[str, ...] = ()
     """Translation models of the engine ``ctranslate2`` in order of preference, as a JSON list: ids

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from speech_translator.engines import translation_files
+from speech_translator.engines.ctranslate2_device import chosen_device
 from speech_translator.engines.translation_decoding import TranslationModel
 from speech_translator.engines.translation_families import as_family, tokens_of
 from speech_translator.engines.values import EngineInfo, TranslateCall
@@ -23,9 +24,6 @@ _BATCHES = {"cpu": 8, "cuda": 32}
 For that long nothing more urgent can go before them."""
 
 _BATCH_TOKENS = {"cpu": 1024, "cuda": 8192}
-
-_DEFAULT_COMPUTE_TYPES = {"cpu": ("int8", "float32"), "cuda": ("float16", "int8", "float32")}
-"""In order of preference. On a CPU int8 is fastest and takes a quarter of the memory."""
 
 
 class CTranslate2Translator:
@@ -98,8 +96,7 @@ def load(options: Mapping[str, object]) -> CTranslate2Translator:
     # Heavy, and wanted in this engine's process only.
     import ctranslate2  # noqa: PLC0415
 
-    device = _device(ctranslate2, str(options.get("device", "auto")))
-    compute_type = _compute_type(ctranslate2, device, str(options.get("compute_type", "default")))
+    device, compute_type = chosen_device(ctranslate2, options, "CTRANSLATE2")
     threads = int(str(options.get("threads", 1)))
     models = {}
     for entry in _entries(options.get("models")):
@@ -160,26 +157,3 @@ def _entries(models: object) -> Iterable[Mapping[str, str]]:
     if not found:
         raise ConfigurationError("The engine ctranslate2 was given no models.")
     return found
-
-
-def _device(ctranslate2: Any, wanted: str) -> str:
-    gpus = ctranslate2.get_cuda_device_count()
-    if wanted == "auto":
-        return "cuda" if gpus else "cpu"
-    if wanted == "cuda" and not gpus:
-        raise ConfigurationError(
-            "CTRANSLATE2_DEVICE is cuda, and CTranslate2 finds no GPU here. Set it to auto or cpu."
-        )
-    return wanted
-
-
-def _compute_type(ctranslate2: Any, device: str, wanted: str) -> str:
-    supported = ctranslate2.get_supported_compute_types(device)
-    if wanted == "default":
-        return next(kind for kind in _DEFAULT_COMPUTE_TYPES[device] if kind in supported)
-    if wanted not in supported:
-        raise ConfigurationError(
-            f"CTRANSLATE2_COMPUTE_TYPE cannot be {wanted!r} on this machine's {device}. Here it is "
-            f"default or one of: {', '.join(sorted(supported))}."
-        )
-    return wanted

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from msgspec.structs import replace
 
-from speech_translator.engines import apertium_modes
+from speech_translator.engines import apertium_modes, catalog, pulled
 from speech_translator.engines.licences import check_licences
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.translation_selection import chosen_models
@@ -55,14 +55,27 @@ def _whisper(settings: Settings) -> EngineSpec:
         settings,
         "whisper",
         "recognition",
-        model=settings.whisper_model,
+        device=settings.whisper_device,
         compute_type=settings.whisper_compute_type,
+        **_whisper_model(settings),
     )
     # CTranslate2 spreads one call over OpenMP threads, so here they are wanted.
     return replace(
         spec,
         environment={**spec.environment, "OMP_NUM_THREADS": str(settings.engine_threads)},
     )
+
+
+def _whisper_model(settings: Settings) -> dict[str, object]:
+    """The embedded model, one of the catalog by its id or size, or a directory."""
+    name = settings.whisper_model
+    if name in {"base", "whisper-base"}:
+        return {"model": "base"}
+    for card in catalog.cards_of("whisper"):
+        if card.hub is not None and card.id in {name, f"whisper-{name}"}:
+            directory = pulled.directory(card, settings.models_dir)
+            return {"model": str(directory), "install": pulled.command(card)}
+    return {"model": name}
 
 
 def _ctranslate2(settings: Settings) -> EngineSpec | None:

@@ -17,13 +17,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from speech_translator.engines.ctranslate2_device import chosen_device
 from speech_translator.engines.values import EngineInfo, TranscribeCall, Transcript
 from speech_translator.engines.weights import WeightFile, verify
 from speech_translator.engines.whisper_clips import Clip
 from speech_translator.engines.whisper_passes import WhisperPasses
 from speech_translator.engines.whisper_tokens import WhisperTokens
 from speech_translator.errors import (
-    ConfigurationError,
     InvalidRequest,
     ModelDamaged,
     ModelMissing,
@@ -79,8 +79,9 @@ def load(options: Mapping[str, object]) -> WhisperTranscriber:
 
     Args:
         options: ``models_dir`` (where the embedded model is joined), ``model`` (``base`` or the
-            directory of a CTranslate2 Whisper model), ``compute_type`` (``int8``), ``threads``
-            (of one call, default 1), ``device`` (``cpu``, ``cuda`` or ``auto``).
+            directory of a CTranslate2 Whisper model), ``threads`` (of one call, default 1),
+            ``device`` and ``compute_type`` as ``ctranslate2_device`` has them; ``install``, the
+            command that adds the model, if there is one.
 
     Raises:
         ModelMissing: the packages of the embedded model, or the named directory, are not there.
@@ -89,7 +90,7 @@ def load(options: Mapping[str, object]) -> WhisperTranscriber:
     """
     name = str(options.get("model", "base"))
     embedded = name == "base"
-    directory = install(Path(str(options["models_dir"]))) if embedded else _own_model(name)
+    directory = install(Path(str(options["models_dir"]))) if embedded else _own_model(name, options)
     try:
         model = _open(directory, options)
     except RuntimeError as error:
@@ -143,7 +144,8 @@ class WhisperTranscriber:
             preferred_batch=PREFERRED_BATCH,
             models=(self._model,),
             languages=self._tokens.language_keys(),
-            to_english=bool(self._tokens.languages),
+            # OpenAI trained turbo without translations: it answers in the spoken language.
+            to_english=bool(self._tokens.languages) and "turbo" not in self._model,
         )
 
     def transcribe(self, calls: Sequence[TranscribeCall]) -> list[Transcript]:
@@ -188,23 +190,21 @@ def _open(directory: Path, options: Mapping[str, object]) -> Any:
 
     # Sampling at higher temperatures then goes the same way in every run.
     ctranslate2.set_random_seed(0)
-    try:
-        return ctranslate2.models.Whisper(
-            str(directory),
-            device=str(options.get("device", "cpu")),
-            compute_type=str(options.get("compute_type", "int8")),
-            inter_threads=1,
-            intra_threads=int(str(options.get("threads", 1))),
-        )
-    except ValueError as error:
-        raise ConfigurationError(
-            "The recognition model cannot run with this compute type on this device."
-        ) from error
+    device, compute_type = chosen_device(ctranslate2, options, "WHISPER")
+    return ctranslate2.models.Whisper(
+        str(directory),
+        device=device,
+        compute_type=compute_type,
+        inter_threads=1,
+        intra_threads=int(str(options.get("threads", 1))),
+    )
 
 
-def _own_model(name: str) -> Path:
+def _own_model(name: str, options: Mapping[str, object]) -> Path:
     directory = Path(name)
     missing = [file for file in _NEEDED if not (directory / file).is_file()]
+    if missing and options.get("install"):
+        raise ModelMissing(f"{directory.name} is not installed. Run: {options['install']}")
     if missing:
         raise ModelMissing(
             f"There is no Whisper model of that name. Models: base, or a directory with "
