@@ -69,6 +69,10 @@ class OpenAiTranslator:
             uses_context=True,
         )
 
+    def close(self) -> None:
+        """End the connections, for whoever outlives the engine."""
+        self._client.close()
+
     def translate(self, calls: Sequence[TranslateCall]) -> list[str]:
         """One translation for each call, in order.
 

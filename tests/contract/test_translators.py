@@ -42,7 +42,7 @@ def _load(
     if name == "openai":
         model_server = stack.enter_context(openai_server())
         model_server.handlers["chat/completions"] = model
-        return openai_translation.load(
+        translator = openai_translation.load(
             {
                 "url": model_server.url,
                 "api_key": KEY,
@@ -51,6 +51,8 @@ def _load(
                 "concurrency": 4,
             }
         )
+        stack.callback(translator.close)
+        return translator
     return ctranslate2_engine.load({**options, "models": [tiny_entry(name, directory)]})
 
 
