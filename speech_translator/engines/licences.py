@@ -43,10 +43,10 @@ def selected(spec: EngineSpec) -> list[ModelCard]:
 
 
 def _names(options: Mapping[str, object]) -> Iterator[str]:
-    """Ids, also by the records of directories: ``model`` for one, ``models`` for several."""
+    """Ids, also by the records of directories: ``model`` or ``id`` for one, else ``models``."""
     models = options.get("models")
     several = models if isinstance(models, list | tuple) else ()
-    for model in (options.get("model"), *several):
+    for model in (options.get("model"), options.get("id"), *several):
         values = model.values() if isinstance(model, Mapping) else (model,)
         for value in values:
             if isinstance(value, str) and value:

@@ -74,7 +74,7 @@ def _whisper_model(settings: Settings) -> dict[str, object]:
     for card in catalog.cards_of("whisper"):
         if card.hub is not None and card.id in {name, f"whisper-{name}"}:
             directory = pulled.directory(card, settings.models_dir)
-            return {"model": str(directory), "install": pulled.command(card)}
+            return {"model": str(directory), "id": card.id, "install": pulled.command(card)}
     return {"model": name}
 
 
