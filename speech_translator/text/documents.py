@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from speech_translator.languages import Language
-from speech_translator.text import markup, placeholders, sentences
+from speech_translator.text import markup, numbers, placeholders, sentences
 from speech_translator.text.hints import Hint, Hints, context_before
 from speech_translator.text.marks import Kind, Mark, Template, decode, encode, group, plain
 from speech_translator.text.units import Unit, plain_unit
@@ -41,7 +41,8 @@ def plan(
 
     Yields:
         Sentences for an engine: single-spaced, with markers for what must be kept. Again where
-        markers were lost: with others for tags, at last the pieces between them.
+        markers were lost: with others for tags, at last the pieces between them. Again where
+        numbers were: with markers for those.
 
     Returns:
         The text with its translations in place. Everything between sentences is as it was; with
@@ -83,6 +84,7 @@ class _Job:
     runs: list[list[Mark]]
     template: Template
     result: str | None = None
+    lost_numbers: bool = False
 
     def encode(self, *, named_tags: bool) -> bool:
         """Make the template of one attempt; whether there is any use in it."""
@@ -93,6 +95,15 @@ class _Job:
                 return False
             self.template = _encoded(self.unit, self.start, self.end, self.runs, named_tags=True)
         return True
+
+    def with_numbers(self) -> Template | None:
+        """A template with markers for numbers, too; None where there is no use in it."""
+        marks = [mark for run in self.runs for mark in run]
+        found = placeholders.merge(marks, numbers.find(self.unit.text, self.start, self.end))
+        runs = group(found)
+        if len(found) == len(marks) or len(runs) > _MAX_SLOTS:
+            return None
+        return _encoded(self.unit, self.start, self.end, runs)
 
     def pieces(self) -> Iterator[tuple[int, int]]:
         """Offsets of the text between the marks."""
@@ -124,7 +135,16 @@ class _Job:
 
 
 def _translate(jobs: Sequence[_Job], hints: Hints | None) -> Generator[list[str], list[str], None]:
-    """Set every job's result, in one round where no marker is lost."""
+    """Set every job's result, in one round where no marker and no number is lost."""
+    yield from _with_markers(jobs, hints)
+    yield from _in_pieces(jobs, hints)
+    yield from _with_numbers(jobs, hints)
+
+
+def _with_markers(
+    jobs: Sequence[_Job], hints: Hints | None
+) -> Generator[list[str], list[str], None]:
+    """Whole sentences, marks as markers: once as they are best, once with others for tags."""
     for named_tags in (False, True):
         tried = [job for job in jobs if job.result is None and job.encode(named_tags=named_tags)]
         if tried:
@@ -133,6 +153,11 @@ def _translate(jobs: Sequence[_Job], hints: Hints | None) -> Generator[list[str]
             answers = yield [job.template.text for job in tried]
             for job, answer in zip(tried, answers, strict=True):
                 job.result = _settled(job, answer)
+                job.lost_numbers = numbers.are_lost(job.template.text, answer)
+
+
+def _in_pieces(jobs: Sequence[_Job], hints: Hints | None) -> Generator[list[str], list[str], None]:
+    """What lies between the marks, where markers were lost."""
     lost = [job for job in jobs if job.result is None]
     wanted = [
         (job.unit.text, start, end)
@@ -149,6 +174,24 @@ def _translate(jobs: Sequence[_Job], hints: Hints | None) -> Generator[list[str]
     replies = iter(zip(requests, answers, strict=True))
     for job in lost:
         job.result = job.assemble([_piece(job.unit, *piece, replies) for piece in job.pieces()])
+
+
+def _with_numbers(
+    jobs: Sequence[_Job], hints: Hints | None
+) -> Generator[list[str], list[str], None]:
+    """Sentences that lost a number, with markers for those; what they were stands otherwise."""
+    again = [
+        (job, template)
+        for job in jobs
+        if job.lost_numbers and (template := job.with_numbers()) is not None
+    ]
+    if not again:
+        return
+    if hints is not None:
+        hints.latest = [job.hint() for job, _ in again]
+    answers = yield [template.text for _, template in again]
+    for (job, template), answer in zip(again, answers, strict=True):
+        job.result = decode(answer, template, job.unit.escape) or job.result
 
 
 def _settled(job: _Job, answer: str) -> str | None:

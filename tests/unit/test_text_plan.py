@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_translator.text.numbers import are_lost
 from tests.support.plans import run_plan
 from tests.support.text_cases import Case, cases, missing
 
@@ -147,3 +148,53 @@ def test_case_type_is_what_the_generator_says() -> None:
     kinds = {(bool(case.glossary), case.text_format) for case in cases(50)}
     assert kinds == {(False, "text"), (True, "text"), (False, "html")}
     assert missing(Case("en", "pt", "x", kept=next(cases(1)).kept), "") != []
+
+
+def forgetful(sentence: str) -> str:
+    """An engine that drops numbers, and localises those that it keeps."""
+    return re.sub(r"\b\d{4,}\b", "", sentence).replace("1,500.75", "1.500,75")
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("Thank you, 6391!", "Thank you, 6391!"),
+        ("It costs 1,500.75 dollars.", "It costs 1.500,75 dollars."),
+        ("Room 12345 at {place}, call 67890.", "Room 12345 at {place}, call 67890."),
+        ("<p>Room <b>12345</b> is free.</p>", "<p>Room <b>12345</b> is free.</p>"),
+    ],
+)
+def test_numbers_that_an_engine_loses_go_as_markers(text: str, kept: str) -> None:
+    shape = "html" if text.startswith("<") else "text"
+    assert run_plan(text, forgetful, shape)[0] == kept
+
+
+def test_numbers_are_masked_only_where_they_were_lost() -> None:
+    _, asked = run_plan("It was 1995. Room 12345 is free.", forgetful)
+    assert asked == [["It was 1995.", "Room 12345 is free."], ["It was XQ1.", "Room XQ1 is free."]]
+    _, asked = run_plan("It costs 1,500.75 dollars.", forgetful)
+    assert len(asked) == 1
+
+
+def test_the_first_answer_stands_where_markers_do_not_help() -> None:
+    def worse(sentence: str) -> str:
+        return re.sub(r"XQ\d|\d+", "", sentence)
+
+    assert run_plan("Call 67890 now.", worse)[0] == "Call  now."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "translation", "lost"),
+    [
+        ("It costs 1,500.75 dollars", "Custa 1.500,75 dólares", False),
+        ("It costs 1 500 dollars", "Custa 1.500 dólares", False),
+        ("At 9:30 pm", "Às 21h30", False),
+        ("I have 2 books", "Tenho dois livros", False),
+        ("I have 22 books", "Tenho livros", True),
+        ("From 10 to 10", "De 10", True),
+        ("Call 555-1234", "Ligue 555-1234", False),
+        ("In 1995", "Em 1959", True),
+    ],
+)
+def test_what_counts_as_a_lost_number(sentence: str, translation: str, lost: bool) -> None:
+    assert are_lost(sentence, translation) is lost
