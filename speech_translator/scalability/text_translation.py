@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +13,12 @@ from msgspec.structs import replace
 from speech_translator import text as texts_
 from speech_translator.engines import catalog, routing
 from speech_translator.engines.values import EngineInfo, TranslateCall
-from speech_translator.errors import EngineUnavailable, LanguageNotDetected, UnsupportedPair
+from speech_translator.errors import (
+    EngineUnavailable,
+    LanguageNotDetected,
+    SpeechTranslatorError,
+    UnsupportedPair,
+)
 from speech_translator.languages import Language
 from speech_translator.scalability.cache_manager import MemoryCache, SingleFlight, cache_key
 from speech_translator.scalability.concurrency import run_all
@@ -83,10 +90,14 @@ class TextTranslation:
         glossary: Mapping[str, str] | None = None,
     ) -> list[Translation]:
         """One translation a text, in order; see ``AsyncTranslator.translate``."""
-        sources = [source or self._detect(text, text_format) for text in texts]
-        return await run_all(
-            (
-                self._one(
+        sources: list[Language | None] = []
+        for index, text in enumerate(texts):  # all of them before any work
+            with _place(index, len(texts)):
+                sources.append(source or self._detect(text, text_format))
+
+        async def one(index: int, text: str, given: Language | None) -> Translation:
+            with _place(index, len(texts)):
+                return await self._one(
                     text,
                     given or target,
                     target,
@@ -95,8 +106,10 @@ class TextTranslation:
                     glossary=glossary or {},
                     context=context,
                 )
-                for text, given in zip(texts, sources, strict=True)
-            ),
+
+        numbered = enumerate(zip(texts, sources, strict=True))
+        return await run_all(
+            (one(index, text, given) for index, (text, given) in numbered),
             at_once=TEXTS_AT_ONCE,
         )
 
@@ -267,6 +280,20 @@ class TextTranslation:
             routes, lambda route: [step.engine for step in route], context, walk
         )
         return Sentence(translated, routing.names(routes[index]), degraded=index > 0)
+
+
+@contextmanager
+def _place(index: int, count: int) -> Iterator[None]:
+    """Have an error say which text of a list it is about: the caller may send the others alone."""
+    try:
+        yield
+    except SpeechTranslatorError as error:
+        if count == 1:
+            raise
+        # A copy: others may wait for the same sentence, at another place of their list.
+        told = copy(error)
+        told.details = {**error.details, "index": index}
+        raise told from error
 
 
 def _revision(infos: Sequence[EngineInfo]) -> str:

@@ -3,7 +3,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from speech_translator.engines.values import SAMPLE_RATE, TranscribeCall
+from speech_translator.engines.values import SAMPLE_RATE, TranscribeCall, TranslateCall
 from speech_translator.errors import (
     DeadlineExceeded,
     EmptyAudio,
@@ -428,3 +428,26 @@ async def test_what_recordings_cannot_become_is_refused_before_the_work() -> Non
         with pytest.raises(UnsupportedVoice):
             service.check_speech(None, target, voice=voice, speak=True)
     assert not any(engine.calls for engine in broker.engines.values())
+
+
+async def test_an_error_says_which_text_of_a_list_it_is_about() -> None:
+    engine = translator("a", "en-pt")
+    answer = engine.answer
+
+    def picky(call: TranslateCall) -> object:
+        if call.text == "Bad.":
+            raise PoisonousInput("no")
+        return answer(call)
+
+    engine.answer = picky  # type: ignore[assignment]
+    service, _ = door(engine)
+    texts = ["Good.", "Fine.", "Bad."]
+    with pytest.raises(PoisonousInput) as caught:
+        await service.translate(texts, source=EN, target=PT, context=CONTEXT)
+    assert caught.value.details["index"] == 2
+    with pytest.raises(PoisonousInput) as caught:
+        await service.translate(["Bad."], source=EN, target=PT, context=CONTEXT)
+    assert "index" not in caught.value.details
+    with pytest.raises(LanguageNotDetected) as undetected:
+        await service.translate(["xqzv", "Good morning."], source=None, target=PT, context=CONTEXT)
+    assert undetected.value.details["index"] == 0
