@@ -3,8 +3,8 @@
 Texts with placeholders, addresses, code, emoji, numbers, glossary terms, tags, capitals and line
 breaks (``tests/support/text_cases.py``) go through the service's plan and each embedded direction.
 The bar is that nothing protected is lost, nothing is refused, and line breaks stay where they were.
-``pieces`` is the share of texts in which an engine lost a marker, so that the text around it was
-translated piece by piece. Digits that are not part of a placeholder are the engine's to write;
+``pieces`` is the share of texts for which an engine had to be asked again, because it had lost a
+marker or a number. Digits that are not part of a placeholder are the engine's to write;
 ``digits`` is the share of sentences with a number whose digits all came back. The same seed gives
 the same texts; the exit status is 1 where the bar is missed.
 """
