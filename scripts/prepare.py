@@ -27,7 +27,7 @@ LOCKS = {
     "development": ROOT / "requirements-dev.txt",
 }
 BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
-TEST_PACKAGES = ("pocketsphinx-testdata", "redis-server", "postgresql")
+TEST_PACKAGES = ("pocketsphinx-testdata", "redis-server", "postgresql", "curl")
 """Debian packages with the recordings that tests listen to, and servers that they start."""
 
 APERTIUM_PAIRS = (

@@ -67,6 +67,20 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=lambda: _user_directory("XDG_CACHE_HOME", ".cache"))
     """Where models are kept once they are joined or downloaded."""
 
+    data_dir: Path = Field(default_factory=lambda: _user_directory("XDG_DATA_HOME", ".local/share"))
+    """Where the database is kept, unless DATABASE_URL names another, and development's secret."""
+
+    database_url: SecretStr | None = None
+    """Database of keys and of the audit log: ``sqlite:///path``, or ``postgresql://`` with user,
+    password, host and name; by default a SQLite file in DATA_DIR."""
+
+    secret_pepper: SecretStr | None = Field(default=None, min_length=32)
+    """Secret under which keys are kept, 32 characters or more. Production refuses to start without
+    it; in development one is made in DATA_DIR."""
+
+    bootstrap_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    """Networks from which development takes a first key's request without a key, as a JSON list."""
+
     spool_dir: Path | None = None
     """Where uploads and decoded audio wait; the system's temporary directory by default."""
 

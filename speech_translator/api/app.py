@@ -17,13 +17,14 @@ from starlette.middleware import Middleware
 
 from speech_translator import __version__
 from speech_translator.api import openapi
+from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
 from speech_translator.api.engine_metrics import EngineEvents, current_figures
 from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
 from speech_translator.api.realtime import stream
-from speech_translator.api.routes import audio, health, information, metrics, pages, text
+from speech_translator.api.routes import audio, auth, health, information, metrics, pages, text
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
@@ -86,7 +87,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.api = state
     state.metrics.watch(lambda: current_figures(state, stream.hub_of(app)))
     app.router.routes.append(DirectRoute("/translate/text", text.translate_text, methods=["POST"]))
-    for module in (text, audio, stream, health, information, metrics, pages):
+    for module in (text, audio, stream, auth, health, information, metrics, pages):
         app.include_router(module.router)
     openapi.install(app)
     return app
@@ -100,6 +101,10 @@ def _lifespan(
         if given is None and not structlog.is_configured():  # served by uvicorn's own command
             start_logging(state.settings)
         async with AsyncExitStack() as stack:
+            state.accounts = AccountsDoor(state.settings)
+            stack.push_async_callback(state.accounts.close)
+            if state.settings.environment == "production":
+                await state.accounts.get()
             if state.settings.spool_dir is not None:
                 await asyncio.to_thread(_make_directory, state.settings.spool_dir)
             state.services = given or await stack.enter_async_context(

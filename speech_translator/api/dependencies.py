@@ -1,6 +1,6 @@
 """What a route takes from its request: the services, who asks, and until when.
 
-The seam for authentication: today every request belongs to ``anonymous``.
+A request without a key belongs to ``anonymous``.
 """
 
 from __future__ import annotations
@@ -9,18 +9,26 @@ import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
+from speech_translator.api.accounts import AccountsDoor
 from speech_translator.engines.values import EngineInfo, Priority, Task
 from speech_translator.errors import InvalidField, Overloaded
 from speech_translator.observability import Metrics
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.results import RequestContext
+from speech_translator.security.limit_store import LimitStore, MemoryLimitStore
+from speech_translator.security.scopes import Principal
 from speech_translator.services import Services
 from speech_translator.settings import Settings
 
+if TYPE_CHECKING:
+    from speech_translator.security.accounts import Accounts
+
 ANONYMOUS = "anonymous"
+KEY_HEADER = "x-api-key"
 TIMEOUT_HEADER = "x-request-timeout"
 
 
@@ -40,6 +48,8 @@ class ApiState:
     stop_at: float | None = None
     started_at: float = field(default_factory=time.monotonic)
     recordings: int = 0
+    accounts: AccountsDoor | None = None
+    bootstraps: LimitStore = field(default_factory=MemoryLimitStore)  # keys made without a key
     languages: tuple[tuple[EngineInfo, ...], bytes] | None = None  # kept body of /languages
     openapi: bytes | None = None  # kept body of /openapi.json
 
@@ -96,6 +106,7 @@ def request_context(
     *,
     priority: Priority = Priority.INTERACTIVE,
     spent_s: float = 0.0,
+    owner: str = ANONYMOUS,
 ) -> RequestContext:
     """Who asks and until when; ``X-Request-Timeout`` may shorten ``longest_s``.
 
@@ -104,6 +115,7 @@ def request_context(
         longest_s: seconds from now.
         priority: how urgent it is.
         spent_s: seconds that the request took so far: the header counts from its beginning.
+        owner: who asks.
 
     Raises:
         InvalidField: the header is not a positive number of seconds.
@@ -112,7 +124,47 @@ def request_context(
     asked = connection.headers.get(TIMEOUT_HEADER)
     if asked is not None:
         seconds = min(longest_s, _seconds(asked) - spent_s)
-    return RequestContext(Deadline.after(seconds), owner=ANONYMOUS, priority=priority)
+    return RequestContext(Deadline.after(seconds), owner=owner, priority=priority)
+
+
+async def accounts_of(connection: HTTPConnection) -> Accounts:
+    """Keys and what is done with them.
+
+    Raises:
+        ConfigurationError: they cannot be opened as the settings are.
+        StoreUnavailable: the database does not answer.
+    """
+    door = state_of(connection).accounts
+    if door is None:
+        raise RuntimeError("the application was called before its lifespan began")
+    return await door.get()
+
+
+def credential_of(connection: HTTPConnection) -> str | None:
+    """The key or token that came with a request, from ``X-API-Key`` or ``Authorization``."""
+    key = connection.headers.get(KEY_HEADER)
+    if key is not None:
+        return key
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+async def principal_of(connection: HTTPConnection) -> Principal | None:
+    """Who asks, by their key; None when they gave none.
+
+    Raises:
+        Unauthenticated: they gave one that is not valid.
+        StoreUnavailable: it cannot be looked up.
+    """
+    credential = credential_of(connection)
+    if credential is None:
+        return None
+    return await (await accounts_of(connection)).authenticator.authenticate(credential)
+
+
+def owner_of(principal: Principal | None) -> str:
+    """Whose work it is."""
+    return ANONYMOUS if principal is None else principal.owner
 
 
 def _seconds(text: str) -> float:

@@ -22,11 +22,13 @@ Json = dict[str, Any]
 _REF = "#/components/schemas/{name}"
 _MEANING: Mapping[int, str] = {
     400: "The body cannot be read",
-    403: "Sent on behalf of another site",
+    401: "A key that is not valid, or none where one is needed",
+    403: "Sent on behalf of another site, or not allowed with this key",
     408: "The body came too slowly",
     413: "Larger or longer than the limit",
     415: "A type of body or audio that is not taken",
     422: "Something in the request must change; `code` says what",
+    429: "A limit is used up; see `Retry-After`",
     502: "An engine failed on this input",
     503: "Overloaded, loading or stopping; see `Retry-After`",
     504: "The deadline passed",
@@ -71,14 +73,22 @@ def errors(*statuses: int) -> Json:
 
 
 def gives(
-    content: Mapping[str, Json], *, description: str = "The answer", failures: Sequence[int] = ()
+    content: Mapping[str, Json],
+    *,
+    description: str = "The answer",
+    failures: Sequence[int] = (),
+    status: int = 200,
 ) -> Json:
     """``openapi_extra`` of a route without a body."""
-    return {"responses": {"200": answer(description, content), **errors(*failures)}}
+    return {"responses": {str(status): answer(description, content), **errors(*failures)}}
 
 
 def json_operation(
-    body: type[msgspec.Struct], found: type[msgspec.Struct], *, failures: Sequence[int]
+    body: type[msgspec.Struct],
+    found: type[msgspec.Struct],
+    *,
+    failures: Sequence[int],
+    status: int = 200,
 ) -> Json:
     """``openapi_extra`` of a route from JSON to JSON."""
     return {
@@ -87,7 +97,7 @@ def json_operation(
             "required": True,
             "content": {"application/json": {"schema": ref(body)}},
         },
-        **gives({"application/json": ref(found)}, failures=failures),
+        **gives({"application/json": ref(found)}, failures=failures, status=status),
     }
 
 

@@ -255,3 +255,29 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     code: str
     request_id: str
+
+
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
+class ApiKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Whose key, and what for. Without `scopes` it opens all of the product, and no operation."""
+
+    user_id: UserId
+    tier: str = "free"
+    name: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    scopes: list[str] | None = None
+    expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
+
+
+class ApiKeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A new key. `api_key` is not shown again. Times are seconds since 1970."""
+
+    api_key: str
+    key_id: str
+    user_id: str
+    name: str
+    tier: str
+    scopes: tuple[str, ...]
+    created_at: float
+    expires_at: float | None

@@ -280,6 +280,7 @@ def test_from_start_to_restart():
         "SYNTHESIZERS": "[]",
         "LIVE_SYNTHESIZERS": "[]",
         "ENVIRONMENT": "production",
+        "SECRET_PEPPER": "only for this test, and long enough",
     }
     with start_server(only_text, ready=False) as server, server.client() as client:
         assert client.get("/health/live").status_code == 200

@@ -124,6 +124,7 @@ def start_server(
                     "HOST": "127.0.0.1",
                     "PORT": "0",
                     "LOG_FORMAT": "json",
+                    "DATA_DIR": f"{directory}/data",
                     **(environment or {}),
                 },
                 stdin=subprocess.DEVNULL,

@@ -21,6 +21,8 @@ from speech_translator.api.answers import (
 )
 from speech_translator.api.body import Pace, cancel_on_disconnect
 from speech_translator.api.dependencies import (
+    owner_of,
+    principal_of,
     recording_place,
     request_context,
     services_of,
@@ -58,7 +60,7 @@ router = APIRouter(tags=["speech"])
 
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 AUDIO_FORMATS = tuple(MEDIA_TYPES)
-_FAILURES = (400, 403, 408, 413, 415, 422, 502, 503, 504)
+_FAILURES = (400, 401, 403, 408, 413, 415, 422, 502, 503, 504)
 _LANGUAGE = {"type": "string", "maxLength": 35}
 _FILE = {"type": "string", "format": "binary", "description": "The recording."}
 _GLOSSARY = {"type": "string", "description": "A JSON object: source terms and their translations."}
@@ -150,6 +152,7 @@ async def _receive(
     settings = state.settings
     began = time.monotonic()
     context = request_context(request, settings.audio_request_timeout_s)
+    owner = owner_of(await principal_of(request))
     async with receive_upload(
         request,
         settings.spool_dir,
@@ -168,7 +171,7 @@ async def _receive(
     state.metrics.audio("received", audio.duration)
     longest_s = settings.audio_request_timeout_s + audio.duration
     spent_s = time.monotonic() - began
-    return form, audio, request_context(request, longest_s, spent_s=spent_s)
+    return form, audio, request_context(request, longest_s, spent_s=spent_s, owner=owner)
 
 
 @router.post(

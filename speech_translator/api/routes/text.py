@@ -11,7 +11,13 @@ from starlette.responses import Response
 
 from speech_translator.api.answers import json_response, text_answer
 from speech_translator.api.body import Pace, cancel_on_disconnect, read_json
-from speech_translator.api.dependencies import request_context, services_of, state_of
+from speech_translator.api.dependencies import (
+    owner_of,
+    principal_of,
+    request_context,
+    services_of,
+    state_of,
+)
 from speech_translator.api.errors import request_id_of
 from speech_translator.api.openapi import json_operation
 from speech_translator.api.parsing import checked_glossary, source_language, target_language
@@ -36,7 +42,7 @@ _decoder = msgspec.json.Decoder(TranslateTextRequest)
     openapi_extra=json_operation(
         TranslateTextRequest,
         TranslateTextAnswer,
-        failures=(400, 403, 408, 413, 415, 422, 502, 503, 504),
+        failures=(400, 401, 403, 408, 413, 415, 422, 502, 503, 504),
     ),
 )
 async def translate_text(request: Request) -> Response:
@@ -55,7 +61,8 @@ async def translate_text(request: Request) -> Response:
         limit=settings.max_body_bytes,
         pace=Pace(settings.body_timeout_s, settings.request_timeout_s),
     )
-    context = request_context(request, settings.request_timeout_s)
+    owner = owner_of(await principal_of(request))
+    context = request_context(request, settings.request_timeout_s, owner=owner)
     source = source_language(wanted.source_language)
     target = target_language(wanted.target_language)
     texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text

@@ -1,0 +1,67 @@
+"""Accounts behind the API: opened when they are first needed, in production at the start.
+
+Many a development start never makes a key; the database and its libraries cost 40 MiB.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from speech_translator.errors import ConfigurationError
+from speech_translator.settings import Settings
+
+if TYPE_CHECKING:
+    from speech_translator.security.accounts import Accounts
+
+
+class AccountsDoor:
+    """Opens accounts once, and closes them at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._accounts: Accounts | None = None
+
+    async def get(self) -> Accounts:
+        """The accounts.
+
+        Raises:
+            ConfigurationError: the settings name no database or secret that can be used.
+            StoreUnavailable: the database does not answer.
+        """
+        async with self._lock:
+            if self._accounts is None:
+                from speech_translator.security.accounts import (  # noqa: PLC0415 - see above
+                    open_accounts,
+                )
+
+                peppers = [await asyncio.to_thread(_pepper, self._settings)]
+                opened = open_accounts(_url(self._settings), peppers)
+                self._accounts = await self._stack.enter_async_context(opened)
+            return self._accounts
+
+    async def close(self) -> None:
+        """Close what was opened."""
+        await self._stack.aclose()
+
+
+def _url(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return settings.database_url.get_secret_value()
+    return f"sqlite:///{settings.data_dir / 'speech-translator.db'}"
+
+
+def _pepper(settings: Settings) -> bytes:
+    if settings.secret_pepper is not None:
+        return settings.secret_pepper.get_secret_value().encode()
+    if settings.environment == "production":
+        raise ConfigurationError(
+            "Production needs SECRET_PEPPER, which keys are kept under. Make one, and keep it: "
+            "python -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+    from speech_translator.security.accounts import kept_pepper  # noqa: PLC0415 - see above
+
+    return kept_pepper(settings.data_dir / "pepper")

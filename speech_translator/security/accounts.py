@@ -1,0 +1,179 @@
+"""Keys made, checked and closed, each act in the audit log: the one door to accounts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from speech_translator.errors import ConfigurationError, Forbidden
+from speech_translator.security import api_keys
+from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
+from speech_translator.security.scopes import USUAL_SCOPES, Scope
+from speech_translator.security.tiers import TierName
+from speech_translator.storage import (
+    AuditEntry,
+    AuditLog,
+    Database,
+    DatabaseConfig,
+    KeyRecord,
+    KeyStore,
+)
+from speech_translator.storage.migrate import upgrade
+
+DAY_MS = 24 * 3600 * 1000
+BOOTSTRAP_DAYS = 30
+"""Days after which a key ends that was made without one, at the latest."""
+
+_PEPPER_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, for the audit log: ``name`` is an owner's id."""
+
+    name: str
+    address: str
+    request_id: str
+
+
+class Accounts:
+    """Keys and what is done with them.
+
+    Args:
+        keys: where they are kept.
+        audit: where acts are written down, before they count as done.
+        peppers: the server's secrets, the newest first.
+        clock: milliseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        keys: KeyStore,
+        audit: AuditLog,
+        peppers: Sequence[bytes],
+        *,
+        clock: Callable[[], int] = unix_milliseconds,
+    ) -> None:
+        self._keys = keys
+        self._audit = audit
+        self._pepper = peppers[0]
+        self._clock = clock
+        self.authenticator = KeyAuthenticator(keys, AuthConfig(peppers), wall_clock=clock)
+
+    async def create_key(
+        self,
+        owner: str,
+        tier: TierName,
+        actor: Actor,
+        *,
+        name: str = "",
+        scopes: Collection[Scope] = USUAL_SCOPES,
+        expires_in_days: int | None = None,
+        bootstrap: bool = False,
+    ) -> tuple[str, KeyRecord]:
+        """A new key: its text, which is never to be had again, and what is kept of it.
+
+        Args:
+            owner: whose it is.
+            tier: what it may take.
+            actor: who makes it.
+            name: for its owner.
+            scopes: what it opens.
+            expires_in_days: when it ends; never by default.
+            bootstrap: nobody was asked for a credential: the key is no administrator's, and ends.
+
+        Raises:
+            Forbidden: ``bootstrap``, and an administrator's key is asked for.
+            StoreUnavailable: the database does not answer.
+        """
+        if bootstrap:
+            if tier is TierName.ADMIN or Scope.ADMIN in scopes:
+                raise Forbidden("An administrator's key is made by the command line.")
+            expires_in_days = min(expires_in_days or BOOTSTRAP_DAYS, BOOTSTRAP_DAYS)
+        key, now = api_keys.generate(), self._clock()
+        record = KeyRecord(
+            id=key.id,
+            owner=owner,
+            name=name,
+            tier=str(tier),
+            scopes=frozenset(map(str, scopes)),
+            digest=key.digest(self._pepper),
+            created_at=now,
+            expires_at=None if expires_in_days is None else now + expires_in_days * DAY_MS,
+        )
+        action = "key.bootstrap" if bootstrap else "key.create"
+        await self._audit.append(
+            AuditEntry(
+                at=now,
+                actor=actor.name,
+                action=action,
+                subject=f"key:{key.id}",
+                outcome="done",
+                address=actor.address,
+                request_id=actor.request_id,
+            )
+        )
+        await self._keys.add(record)
+        return key.text, record
+
+
+@asynccontextmanager
+async def open_accounts(url: str, peppers: Sequence[bytes]) -> AsyncIterator[Accounts]:
+    """Accounts over a database that is brought to today's tables first.
+
+    Raises:
+        ConfigurationError: the address is none, or the database is a newer version's.
+        StoreUnavailable: it does not answer.
+    """
+    config = DatabaseConfig(url)
+    file = config.file()
+    if file is not None:
+        _make_private(file.parent)
+    database = Database(config)
+    try:
+        await upgrade(database)
+        yield Accounts(KeyStore(database), AuditLog(database), peppers)
+    finally:
+        await database.close()
+
+
+def kept_pepper(path: Path) -> bytes:
+    """The pepper in a file that only its owner may read; made when it is not there.
+
+    For development: in production a pepper beside the database would be stolen with it.
+
+    Raises:
+        ConfigurationError: it cannot be read or written.
+    """
+    try:
+        _make_private(path.parent)
+        with suppress(FileExistsError):
+            # In one step: of two that start at once, both read what the first one wrote.
+            temporary = path.with_name(f".{path.name}.{os.getpid()}")
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secrets.token_bytes(_PEPPER_BYTES))
+            try:
+                os.link(temporary, path)
+            finally:
+                temporary.unlink()
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The secret of development cannot be kept ({error.strerror}). Set DATA_DIR to a "
+            "directory that can be written, or SECRET_PEPPER."
+        ) from error
+
+
+def _make_private(directory: Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The directory of the database cannot be made ({error.strerror}). Set DATA_DIR to one "
+            "that can be written."
+        ) from error

@@ -1,0 +1,66 @@
+"""Who may make a first key without one: somebody at this machine, and no web page there. Pure.
+
+Fails closed: every condition must hold. The peer's address keeps out the network; ``Host`` keeps
+out DNS rebinding, where a foreign name leads to loopback; ``Origin`` and ``Sec-Fetch-*``, which
+every browser sends with a POST, keep out web pages; forwarding headers keep out what a proxy on
+this machine passes on for others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+
+from speech_translator.errors import ConfigurationError
+
+Network = IPv4Network | IPv6Network
+
+_LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_FORWARDING = frozenset(
+    {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
+)
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Networks in CIDR notation.
+
+    Raises:
+        ConfigurationError: one of them is none.
+    """
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError:
+        raise ConfigurationError(
+            'BOOTSTRAP_NETWORKS must hold networks such as ["127.0.0.0/8", "::1/128"].'
+        ) from None
+
+
+def is_local_operator(
+    peer: str | None, headers: Mapping[str, str], networks: Sequence[Network]
+) -> bool:
+    """Whether a request comes from a person or script at this machine.
+
+    Args:
+        peer: address of the other end of the connection.
+        headers: of the request, by names in lower case.
+        networks: where that address must lie.
+    """
+    try:
+        address = ip_address(peer or "")
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    if not any((mapped or address) in network for network in networks):
+        return False
+    if _hostname(headers.get("host", "")) not in _LOCAL_HOSTS:
+        return False
+    return not any(
+        name == "origin" or name in _FORWARDING or name.startswith(("sec-fetch-", "x-forwarded-"))
+        for name in headers
+    )
+
+
+def _hostname(host: str) -> str:
+    """``Host`` without its port, in lower case."""
+    name, colon, port = host.lower().rpartition(":")
+    return name if colon and port.isascii() and port.isdigit() else host.lower()

@@ -1,0 +1,147 @@
+"""Keys over the API: made at this machine in development, checked wherever they are given."""
+
+import json
+import sqlite3
+import stat
+
+import pytest
+
+from speech_translator.errors import ConfigurationError
+from speech_translator.security.api_keys import generate, parse
+from tests.support.api import running
+
+ASKED = {"user_id": "test", "tier": "pro"}
+LOCAL = {"host": "localhost:8000"}
+
+
+@pytest.fixture
+async def api(tmp_path):
+    async with running(data_dir=tmp_path / "data") as harness:
+        yield harness
+
+
+async def make(harness, body=None, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await harness.client.post(
+        "/auth/api-key",
+        content=json.dumps(ASKED if body is None else body),
+        headers={**LOCAL, "content-type": "application/x-www-form-urlencoded", **named},
+    )
+
+
+async def translate(harness, **headers):
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    body = {"text": "Hello.", "source_language": "en", "target_language": "pt"}
+    return await harness.client.post("/translate/text", json=body, headers=named)
+
+
+async def test_a_key_is_made_and_used(api, tmp_path):
+    answer = await make(api)
+    assert answer.status_code == 201
+    assert answer.headers["cache-control"] == "no-store"
+    body = answer.json()
+    key = parse(body["api_key"])
+    assert key is not None
+    assert (body["key_id"], body["user_id"], body["tier"]) == (key.id, "test", "pro")
+    assert body["scopes"] == ["speech", "stream", "transcribe", "translate"]
+    assert body["expires_at"] - body["created_at"] == 30 * 24 * 3600
+    for header in ({"X_API_Key": body["api_key"]}, {"Authorization": f"Bearer {body['api_key']}"}):
+        assert (await translate(api, **header)).status_code == 200
+    kept = (tmp_path / "data" / "speech-translator.db").read_bytes()
+    assert key.secret.encode() not in kept
+    assert key.secret not in api.log.getvalue()
+    (line,) = [line for line in api.lines() if line["event"] == "a key was made without a key"]
+    assert line["key_id"] == key.id
+    assert stat.S_IMODE((tmp_path / "data" / "pepper").stat().st_mode) == 0o600
+
+
+async def test_a_key_outlives_a_restart(tmp_path):
+    async with running(data_dir=tmp_path) as harness:
+        key = (await make(harness)).json()["api_key"]
+    async with running(data_dir=tmp_path) as harness:
+        assert (await translate(harness, X_API_Key=key)).status_code == 200
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", generate().text])
+async def test_a_key_that_is_not_valid_is_refused_wherever_it_is_given(api, key):
+    files = {"file": ("a.wav", b"RIFF....WAVE")}
+    for answer in (
+        await translate(api, X_API_Key=key),
+        await translate(api, Authorization=f"Bearer {key}"),
+        await api.client.post("/transcribe/audio", files=files, headers={"X-API-Key": key}),
+        await make(api, X_API_Key=key),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert api.decoders.seen == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"origin": "http://localhost:8000"},
+        {"sec_fetch_site": "none"},
+        {"x_forwarded_for": "127.0.0.1"},
+    ],
+)
+async def test_no_page_and_no_proxy_gets_a_key(api, headers, tmp_path):
+    answer = await make(api, content_type="application/json", **headers)
+    assert answer.status_code in {401, 403, 421}
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({**ASKED, "tier": "admin"}, 403, "forbidden"),
+        ({**ASKED, "scopes": ["admin"]}, 403, "forbidden"),
+        ({**ASKED, "scopes": ["root"]}, 422, "invalid_field"),
+        ({**ASKED, "tier": "gold"}, 422, "invalid_field"),
+        ({**ASKED, "user_id": ""}, 422, "invalid_field"),
+        ({"tier": "pro"}, 422, "invalid_field"),
+        ({**ASKED, "expires_in_days": 0}, 422, "invalid_field"),
+        ({**ASKED, "admin": True}, 422, "invalid_field"),
+    ],
+)
+async def test_what_cannot_be_had_is_refused(api, body, status, code):
+    answer = await make(api, body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_keys_without_a_key_end_soon_and_are_limited(api):
+    body = (await make(api, {**ASKED, "expires_in_days": 3650})).json()
+    assert body["expires_at"] - body["created_at"] == 30 * 24 * 3600
+    answers = [await make(api) for _ in range(10)]
+    assert [answer.status_code for answer in answers] == [201] * 9 + [429]
+    assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_a_key_that_is_no_administrators_makes_none(api):
+    key = (await make(api)).json()["api_key"]
+    answer = await make(api, X_API_Key=key)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+async def test_every_key_is_in_the_audit_log(api, tmp_path):
+    made = (await make(api)).json()
+    with sqlite3.connect(tmp_path / "data" / "speech-translator.db") as database:
+        rows = database.execute("SELECT actor, action, subject, outcome FROM audit").fetchall()
+    database.close()
+    assert rows == [("anonymous", "key.bootstrap", f"key:{made['key_id']}", "done")]
+
+
+async def test_production_makes_no_key_without_one_and_needs_its_secret(tmp_path):
+    options = {"environment": "production", "data_dir": tmp_path}
+    async with running(**options, secret_pepper="x" * 32) as harness:
+        answer = await make(harness)
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+    with pytest.raises(ConfigurationError, match="SECRET_PEPPER"):
+        async with running(**options):
+            pass
+    assert not (tmp_path / "pepper").exists()
+
+
+async def test_without_keys_nothing_is_kept(api, tmp_path):
+    assert (await translate(api)).status_code == 200
+    assert not (tmp_path / "data").exists()
