@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech_translator.errors import ConfigurationError, Forbidden
+from speech_translator.errors import ConfigurationError, Forbidden, NotFound
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
 from speech_translator.security.scopes import USUAL_SCOPES, Scope
@@ -71,7 +71,7 @@ class Accounts:
         actor: Actor,
         *,
         name: str = "",
-        scopes: Collection[Scope] = USUAL_SCOPES,
+        scopes: Collection[Scope] | None = None,
         expires_in_days: int | None = None,
         bootstrap: bool = False,
     ) -> tuple[str, KeyRecord]:
@@ -82,7 +82,7 @@ class Accounts:
             tier: what it may take.
             actor: who makes it.
             name: for its owner.
-            scopes: what it opens.
+            scopes: what it opens; the usual ones by default, and all for an administrator.
             expires_in_days: when it ends; never by default.
             bootstrap: nobody was asked for a credential: the key is no administrator's, and ends.
 
@@ -90,6 +90,8 @@ class Accounts:
             Forbidden: ``bootstrap``, and an administrator's key is asked for.
             StoreUnavailable: the database does not answer.
         """
+        if scopes is None:
+            scopes = frozenset(Scope) if tier is TierName.ADMIN else USUAL_SCOPES
         if bootstrap:
             if tier is TierName.ADMIN or Scope.ADMIN in scopes:
                 raise Forbidden("An administrator's key is made by the command line.")
@@ -105,20 +107,40 @@ class Accounts:
             created_at=now,
             expires_at=None if expires_in_days is None else now + expires_in_days * DAY_MS,
         )
-        action = "key.bootstrap" if bootstrap else "key.create"
+        await self._write_down("key.bootstrap" if bootstrap else "key.create", key.id, actor)
+        await self._keys.add(record)
+        return key.text, record
+
+    async def keys(
+        self, *, owner: str | None = None, after: KeyRecord | None = None
+    ) -> list[KeyRecord]:
+        """A page of keys, the newest first; see ``KeyStore.page``."""
+        return await self._keys.page(owner=owner, after=after)
+
+    async def revoke_key(self, key_id: str, actor: Actor) -> None:
+        """Close a key for good; here at once, elsewhere when its look-up is over.
+
+        Raises:
+            NotFound: there is no such key, or it was revoked before.
+            StoreUnavailable: the database does not answer.
+        """
+        if not await self._keys.revoke(key_id, self._clock()):
+            raise NotFound("There is no such key that still opens anything.")
+        self.authenticator.forget(key_id)
+        await self._write_down("key.revoke", key_id, actor)
+
+    async def _write_down(self, action: str, key_id: str, actor: Actor) -> None:
         await self._audit.append(
             AuditEntry(
-                at=now,
+                at=self._clock(),
                 actor=actor.name,
                 action=action,
-                subject=f"key:{key.id}",
+                subject=f"key:{key_id}",
                 outcome="done",
                 address=actor.address,
                 request_id=actor.request_id,
             )
         )
-        await self._keys.add(record)
-        return key.text, record
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from speech_translator.errors import InvalidField, LimitExceeded
 from speech_translator.observability import logger
 from speech_translator.security.bootstrap import is_local_operator, parse_networks
 from speech_translator.security.limits import Debit, Rate
-from speech_translator.security.scopes import USUAL_SCOPES, Scope, parse_scopes, refusal
+from speech_translator.security.scopes import Scope, parse_scopes, refusal
 from speech_translator.security.tiers import TierName
 
 router = APIRouter(tags=["accounts"])
@@ -56,7 +56,7 @@ async def create_api_key(request: Request) -> Response:
         pace=Pace(settings.body_timeout_s, settings.request_timeout_s),
     )
     tier = _tier(wanted.tier)
-    scopes = USUAL_SCOPES if wanted.scopes is None else parse_scopes(wanted.scopes)
+    scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
     principal = await principal_of(request)
     peer = request.client.host if request.client else None
     if principal is not None:

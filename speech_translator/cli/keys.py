@@ -1,0 +1,151 @@
+"""``speech-translator keys``: the way to a first key in production, and to an administrator's."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from speech_translator.cli.options import JsonOption
+from speech_translator.cli.surroundings import run, surroundings_of
+from speech_translator.cli.terminal import printable, tell, write
+
+if TYPE_CHECKING:
+    from speech_translator.security.accounts import Accounts, Actor
+    from speech_translator.settings import Settings
+    from speech_translator.storage import KeyRecord
+
+app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+
+
+@asynccontextmanager
+async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
+    from speech_translator.api.accounts import AccountsDoor  # noqa: PLC0415  start quickly
+
+    door = AccountsDoor(settings)
+    try:
+        yield await door.get()
+    finally:
+        await door.close()
+
+
+def _actor() -> Actor:
+    from speech_translator.security.accounts import Actor  # noqa: PLC0415  start quickly
+
+    return Actor(f"cli:{getpass.getuser()}", "", "")
+
+
+@app.command("create")
+def create_key(
+    context: typer.Context,
+    user: Annotated[str, typer.Argument(help="Whose key it is.")],
+    tier: Annotated[str, typer.Option(help="free, basic, pro, enterprise or admin.")] = "free",
+    name: Annotated[str, typer.Option(help="For its owner.")] = "",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="What it opens, again for each; by default all but operating."),
+    ] = None,
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Days until it ends; never by default.")
+    ] = None,
+) -> None:
+    """Make a key. It is written to standard output, once."""
+    from speech_translator.errors import InvalidField  # noqa: PLC0415  start quickly
+    from speech_translator.security.scopes import parse_scopes  # noqa: PLC0415
+    from speech_translator.security.tiers import TierName  # noqa: PLC0415
+
+    settings = surroundings_of(context).settings()
+    if tier not in set(TierName):
+        raise InvalidField(f"Tiers are {', '.join(TierName)}.", field="tier")
+
+    async def work() -> str:
+        async with _accounts(settings) as accounts:
+            text, record = await accounts.create_key(
+                user,
+                TierName(tier),
+                _actor(),
+                name=name,
+                scopes=parse_scopes(scope) if scope else None,
+                expires_in_days=days,
+            )
+            tell(f"Key {record.id} for {printable(user)}. It is not shown again.")
+            return text
+
+    write(run(work()) + "\n")
+
+
+@app.command("list")
+def list_keys(
+    context: typer.Context,
+    user: Annotated[str | None, typer.Option(help="Only this owner's.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List keys, the newest first; never the keys themselves."""
+    settings = surroundings_of(context).settings()
+
+    async def work() -> list[KeyRecord]:
+        found: list[KeyRecord] = []
+        async with _accounts(settings) as accounts:
+            while page := await accounts.keys(owner=user, after=found[-1] if found else None):
+                found += page
+        return found
+
+    found = run(work())
+    if as_json:
+        import msgspec  # noqa: PLC0415  start quickly
+
+        write(msgspec.json.encode([_fields(record) for record in found]) + b"\n")
+        return
+    rows = [("KEY", "USER", "TIER", "SCOPES", "STATE", "NAME"), *map(_row, found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        write("  ".join(cells).rstrip() + "\n")
+
+
+@app.command("revoke")
+def revoke_key(
+    context: typer.Context, key: Annotated[str, typer.Argument(help="Its id; see keys list.")]
+) -> None:
+    """Close a key for good."""
+    settings = surroundings_of(context).settings()
+
+    async def work() -> None:
+        async with _accounts(settings) as accounts:
+            await accounts.revoke_key(key, _actor())
+
+    run(work())
+    tell("Revoked. A service that runs refuses it within 5 seconds.")
+
+
+def _row(record: KeyRecord) -> tuple[str, ...]:
+    scopes = ",".join(sorted(record.scopes))
+    name, owner = printable(record.name), printable(record.owner)
+    return (record.id, owner, record.tier, scopes, _state(record), name)
+
+
+def _state(record: KeyRecord) -> str:
+    if record.revoked_at is not None:
+        return "revoked"
+    if record.expires_at is None:
+        return "valid"
+    end = datetime.fromtimestamp(record.expires_at / 1000, UTC)
+    return f"{'until' if end > datetime.now(UTC) else 'ended'} {end:%Y-%m-%d}"
+
+
+def _fields(record: KeyRecord) -> dict[str, object]:
+    return {
+        "key_id": record.id,
+        "user_id": record.owner,
+        "name": record.name,
+        "tier": record.tier,
+        "scopes": sorted(record.scopes),
+        "created_at": record.created_at / 1000,
+        "expires_at": None if record.expires_at is None else record.expires_at / 1000,
+        "revoked_at": None if record.revoked_at is None else record.revoked_at / 1000,
+        "last_used_at": None if record.last_used_at is None else record.last_used_at / 1000,
+    }
