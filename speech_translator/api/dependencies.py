@@ -20,7 +20,7 @@ from speech_translator.observability import Metrics
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.results import RequestContext
 from speech_translator.security.limit_store import LimitStore, MemoryLimitStore
-from speech_translator.security.scopes import Principal
+from speech_translator.security.scopes import Principal, Scope
 from speech_translator.services import Services
 from speech_translator.settings import Settings
 
@@ -162,9 +162,19 @@ async def principal_of(connection: HTTPConnection) -> Principal | None:
     return await (await accounts_of(connection)).authenticator.authenticate(credential)
 
 
-def owner_of(principal: Principal | None) -> str:
-    """Whose work it is."""
-    return ANONYMOUS if principal is None else principal.owner
+async def owner_for(connection: HTTPConnection, scope: Scope) -> str:
+    """Whose work it is; a credential that is given must open ``scope``.
+
+    Raises:
+        Unauthenticated: it is not valid.
+        Forbidden: it lacks the scope.
+        StoreUnavailable: it cannot be looked up.
+    """
+    principal = await principal_of(connection)
+    if principal is None:
+        return ANONYMOUS
+    principal.require(scope)
+    return principal.owner
 
 
 def _seconds(text: str) -> float:

@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
+import httpx
 import numpy as np
 import psutil
 import pytest
@@ -495,6 +496,30 @@ async def test_other_sites_may_not_open_sessions(
             pass
     assert refused.value.response.status_code == status
     assert json.loads(refused.value.response.body)["code"] == "cross_site_request"
+
+
+async def test_a_key_is_checked_before_the_socket_opens(service: Server) -> None:
+    async def made(scope: str) -> str:
+        answer = await asyncio.to_thread(
+            httpx.post,
+            f"{service.url}/auth/api-key",
+            json={"user_id": "test", "tier": "free", "scopes": [scope]},
+        )
+        return str(answer.json()["api_key"])
+
+    refusals = (("nonsense", 401, "unauthenticated"), (await made("translate"), 403, "forbidden"))
+    for key, status, code in refusals:
+        with pytest.raises(InvalidStatus) as refused:
+            async with live_session(service.socket_url, headers={"X-API-Key": key}):
+                pass
+        assert refused.value.response.status_code == status
+        assert json.loads(refused.value.response.body)["code"] == code
+    headers = {"Authorization": f"Bearer {await made('stream')}"}
+    async with live_session(service.socket_url, headers=headers, **START) as session:
+        await session.send(SPEECH)
+        await session.end()
+        await session.until_closed()
+    check_order(session)
 
 
 async def test_our_own_page_may(service: Server) -> None:

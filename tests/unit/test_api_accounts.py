@@ -77,6 +77,26 @@ async def test_a_key_that_is_not_valid_is_refused_wherever_it_is_given(api, key)
 
 
 @pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        ("translate", "/translate/text"),
+        ("transcribe", "/transcribe/audio"),
+        ("speech", "/translate/speech"),
+    ],
+)
+async def test_a_key_opens_only_what_its_scopes_name(api, scope, path):
+    others = sorted({"translate", "transcribe", "speech", "stream"} - {scope})
+    key = (await make(api, {**ASKED, "scopes": others})).json()["api_key"]
+    body = {"text": "Hello.", "source_language": "en", "target_language": "pt"}
+    form = {"files": {"file": ("a.wav", b"RIFF....WAVE")}}
+    sent = {"json": body} if scope == "translate" else form
+    answer = await api.client.post(path, headers={"X-API-Key": key}, **sent)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert answer.json()["scope"] == scope
+    assert api.decoders.seen == []
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         {"host": "evil.example"},

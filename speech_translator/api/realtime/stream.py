@@ -12,10 +12,11 @@ from fastapi import APIRouter
 from starlette.applications import Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from speech_translator.api.dependencies import ANONYMOUS, services_of, state_of
+from speech_translator.api.dependencies import owner_for, services_of, state_of
 from speech_translator.api.errors import close_code_of, problem_response, request_id_of
 from speech_translator.errors import Draining, SpeechTranslatorError
 from speech_translator.observability import logger
+from speech_translator.security.scopes import Scope
 from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
 
@@ -38,6 +39,7 @@ async def translate_stream(socket: WebSocket) -> None:
     try:
         if state.draining:
             raise Draining("The service is stopping; connect again in a moment.")
+        owner = await owner_for(socket, Scope.STREAM)
         with hub.place():
             await socket.accept()
             services = services_of(socket)
@@ -46,7 +48,7 @@ async def translate_stream(socket: WebSocket) -> None:
                 services.translator,
                 SessionLimits.from_settings(state.settings),
                 decoders=services.decoders,
-                owner=ANONYMOUS,
+                owner=owner,
             )
             with hub.running(driver):
                 summary = await driver.run()

@@ -21,8 +21,7 @@ from speech_translator.api.answers import (
 )
 from speech_translator.api.body import Pace, cancel_on_disconnect
 from speech_translator.api.dependencies import (
-    owner_of,
-    principal_of,
+    owner_for,
     recording_place,
     request_context,
     services_of,
@@ -54,6 +53,7 @@ from speech_translator.scalability.results import (
     Transcription,
     Translation,
 )
+from speech_translator.security.scopes import Scope
 from speech_translator.settings import Settings
 
 router = APIRouter(tags=["speech"])
@@ -138,6 +138,7 @@ class _SpeechForm:
 
 async def _receive(
     request: Request,
+    scope: Scope,
     names: Collection[str],
     parse: Callable[[Mapping[str, str], Settings], Form],
     check: Callable[[Form], None],
@@ -152,7 +153,7 @@ async def _receive(
     settings = state.settings
     began = time.monotonic()
     context = request_context(request, settings.audio_request_timeout_s)
-    owner = owner_of(await principal_of(request))
+    owner = await owner_for(request, scope)
     async with receive_upload(
         request,
         settings.spool_dir,
@@ -208,6 +209,7 @@ async def transcribe_audio(request: Request) -> Response:
     translator = services_of(request).translator
     form, audio, context = await _receive(
         request,
+        Scope.TRANSCRIBE,
         _TranscribeForm.NAMES,
         _TranscribeForm.parse,
         lambda form: translator.check_speech(form.source, form.target),
@@ -292,6 +294,7 @@ async def translate_speech(request: Request) -> Response:
     translator = services_of(request).translator
     form, audio, context = await _receive(
         request,
+        Scope.SPEECH,
         _SpeechForm.NAMES,
         _SpeechForm.parse,
         lambda form: translator.check_speech(

@@ -12,8 +12,7 @@ from starlette.responses import Response
 from speech_translator.api.answers import json_response, text_answer
 from speech_translator.api.body import Pace, cancel_on_disconnect, read_json
 from speech_translator.api.dependencies import (
-    owner_of,
-    principal_of,
+    owner_for,
     request_context,
     services_of,
     state_of,
@@ -23,6 +22,7 @@ from speech_translator.api.openapi import json_operation
 from speech_translator.api.parsing import checked_glossary, source_language, target_language
 from speech_translator.api.schemas import TranslateTextAnswer, TranslateTextRequest
 from speech_translator.errors import EmptyText, TextTooLong, TooManyTexts
+from speech_translator.security.scopes import Scope
 from speech_translator.settings import Settings
 from speech_translator.text import validate_text
 
@@ -61,7 +61,7 @@ async def translate_text(request: Request) -> Response:
         limit=settings.max_body_bytes,
         pace=Pace(settings.body_timeout_s, settings.request_timeout_s),
     )
-    owner = owner_of(await principal_of(request))
+    owner = await owner_for(request, Scope.TRANSLATE)
     context = request_context(request, settings.request_timeout_s, owner=owner)
     source = source_language(wanted.source_language)
     target = target_language(wanted.target_language)
