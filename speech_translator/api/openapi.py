@@ -24,6 +24,7 @@ _MEANING: Mapping[int, str] = {
     400: "The body cannot be read",
     401: "A key that is not valid, or none where one is needed",
     403: "Sent on behalf of another site, or not allowed with this key",
+    404: "There is no such thing, or it is not yours",
     408: "The body came too slowly",
     413: "Larger or longer than the limit",
     415: "A type of body or audio that is not taken",

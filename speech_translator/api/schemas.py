@@ -281,3 +281,25 @@ class ApiKeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     created_at: float
     expires_at: float | None
+
+
+class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A key as its owner sees it later. Times are seconds since 1970."""
+
+    key_id: str
+    user_id: str
+    name: str
+    tier: str
+    scopes: tuple[str, ...]
+    created_at: float
+    expires_at: float | None
+    revoked_at: float | None
+    last_used_at: float | None
+    replaced_by: str | None
+
+
+class ApiKeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of keys, the newest first. `next` goes into `after` for the page that follows."""
+
+    keys: list[ApiKeyInfo]
+    next: str | None

@@ -12,7 +12,7 @@ from pathlib import Path
 from speech_translator.errors import ConfigurationError, Forbidden, NotFound
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
-from speech_translator.security.scopes import USUAL_SCOPES, Scope
+from speech_translator.security.scopes import USUAL_SCOPES, Principal, Scope
 from speech_translator.security.tiers import TierName
 from speech_translator.storage import (
     AuditEntry,
@@ -29,6 +29,7 @@ BOOTSTRAP_DAYS = 30
 """Days after which a key ends that was made without one, at the latest."""
 
 _PEPPER_BYTES = 32
+_NO_KEY = "There is no such key that still opens anything."
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,18 @@ class Accounts:
         """A page of keys, the newest first; see ``KeyStore.page``."""
         return await self._keys.page(owner=owner, after=after)
 
+    async def key_of(self, principal: Principal, key_id: str) -> KeyRecord:
+        """A key that the principal may see and change.
+
+        Raises:
+            NotFound: there is none, or it is somebody else's, which is not told apart.
+            StoreUnavailable: the database does not answer.
+        """
+        record = await self._keys.get(key_id) if api_keys.is_id(key_id) else None
+        if record is None or not principal.owns(record.owner):
+            raise NotFound(_NO_KEY)
+        return record
+
     async def revoke_key(self, key_id: str, actor: Actor) -> None:
         """Close a key for good; here at once, elsewhere when its look-up is over.
 
@@ -125,7 +138,7 @@ class Accounts:
             StoreUnavailable: the database does not answer.
         """
         if not await self._keys.revoke(key_id, self._clock()):
-            raise NotFound("There is no such key that still opens anything.")
+            raise NotFound(_NO_KEY)
         self.authenticator.forget(key_id)
         await self._write_down("key.revoke", key_id, actor)
 

@@ -78,6 +78,11 @@ def parse(text: str) -> ApiKey | None:
     return ApiKey(found["id"], found["secret"])
 
 
+def is_id(text: str) -> bool:
+    """Whether ``text`` may be a key's id. Anything else costs no look-up."""
+    return len(text) == _ID_LENGTH and text.isascii() and text.isalnum()
+
+
 def looks_like_a_key(text: str) -> bool:
     """Whether ``text`` was meant to be an API key and not a token."""
     return text.startswith(PREFIX)

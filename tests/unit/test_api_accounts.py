@@ -76,6 +76,36 @@ async def test_a_key_that_is_not_valid_is_refused_wherever_it_is_given(api, key)
     assert api.decoders.seen == []
 
 
+async def test_owners_see_and_close_their_own_keys_only(api):
+    mine, other, theirs = [
+        (await make(api, {"user_id": owner})).json() for owner in ("ann", "ann", "eve")
+    ]
+    headers = {"X-API-Key": mine["api_key"]}
+    listed = await api.client.get("/auth/api-keys", headers=headers)
+    assert listed.status_code == 200
+    ids = [key["key_id"] for key in listed.json()["keys"]]
+    assert sorted(ids) == sorted([mine["key_id"], other["key_id"]])
+    assert "digest" not in listed.text
+    page = {"after": listed.json()["next"]}
+    rest = await api.client.get("/auth/api-keys", params=page, headers=headers)
+    assert rest.json() == {"keys": [], "next": None}
+
+    for key_id in (theirs["key_id"], "unknown", "%00", "a" * 200):
+        answer = await api.client.delete(f"/auth/api-key/{key_id}", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+        answer = await api.client.get(f"/auth/api-keys?after={key_id}", headers=headers)
+        assert answer.status_code == 404
+    assert (await translate(api, X_API_Key=theirs["api_key"])).status_code == 200
+
+    assert (await translate(api, X_API_Key=other["api_key"])).status_code == 200
+    path = f"/auth/api-key/{other['key_id']}"
+    assert (await api.client.delete(path)).status_code == 401
+    assert (await api.client.delete(path, headers=headers)).status_code == 204
+    assert (await translate(api, X_API_Key=other["api_key"])).status_code == 401
+    assert (await api.client.delete(path, headers=headers)).status_code == 404
+    assert (await api.client.get("/auth/api-keys")).status_code == 401
+
+
 @pytest.mark.parametrize(
     ("scope", "path"),
     [
