@@ -123,7 +123,8 @@ class DecoderSupply:
         while not self.stopped and len(self._idle) + self._forking < self._spare:
             self._forking += 1
             try:
-                self._idle.append(await self._fork())
+                decoder = await self._fork()  # which may put another list in the place of ``_idle``
+                self._idle.append(decoder)
             finally:
                 self._forking -= 1
 
@@ -168,10 +169,10 @@ class DecoderSupply:
         """End the nursery; the decoders that it forked go with it."""
         idle, self._idle = self._idle, []
         nursery, self._nursery = self._nursery, None
-        if nursery is not None:
-            await nursery.end()
         for decoder in idle:
             decoder.close()
+        if nursery is not None:
+            await nursery.end()
 
 
 def _background(

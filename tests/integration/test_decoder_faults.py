@@ -159,6 +159,18 @@ async def test_idle_decoders_and_the_nursery_may_die_too(long_file):
         assert pool.nursery_pid != nursery
 
 
+async def test_who_replenishes_after_the_nursery_died_loses_no_decoder():
+    async with running(processes=2) as pool:
+        steady = open_descriptors()
+        stream = await pool.open_stream()
+        old = pool.pids
+        send(pool, pool.nursery_pid, signal.SIGKILL)
+        await eventually(lambda: all(map(gone, old)))
+        await stream.close()  # the first to find it dead is the one that forks in the background
+        await eventually(lambda: len(pool.pids) == 2)
+        assert open_descriptors() == steady
+
+
 async def test_nothing_is_left_open_or_running(long_file, tmp_path):
     broken = tmp_path / "broken.wav"
     broken.write_bytes(b"RIFF\x00\x00\x00\x00WAVEfmt ")
