@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import json
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
@@ -255,6 +255,61 @@ class Client:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=_CONNECT_S)
         self._loop.close()
+
+
+class Endpoint:
+    """One path of a server, and the fields that it was found not to take: those are left out.
+
+    Args:
+        client: the server.
+        path: below its address, without a slash before it.
+        optional: fields without which a request makes sense, too.
+    """
+
+    def __init__(self, client: Client, path: str, optional: Collection[str]) -> None:
+        self._client = client
+        self._path = path
+        self._optional = frozenset(optional)
+        self._refused: frozenset[str] = frozenset()
+
+    async def post(
+        self,
+        fields: Mapping[str, Any],
+        content: Callable[[Mapping[str, Any]], Mapping[str, Any]],
+        *,
+        max_bytes: int = _MIB,
+    ) -> Answer:
+        """The answer to ``fields`` without those that the server refuses; see ``Client.post``.
+
+        Args:
+            fields: by their names in the protocol.
+            content: makes of the fields that are sent what httpx takes.
+            max_bytes: size of the largest answer.
+        """
+        while True:
+            sent = {name: value for name, value in fields.items() if name not in self._refused}
+            try:
+                return await self._client.post(self._path, max_bytes=max_bytes, **content(sent))
+            except RequestRefused as error:
+                if error.param not in self._optional or error.param not in sent:
+                    raise
+                self._refused |= {error.param}
+
+
+def served(options: Mapping[str, object]) -> tuple[Client, str, list[str]]:
+    """The server, the model and the languages that an engine's options name.
+
+    Args:
+        options: ``url``, ``api_key``, ``call_timeout_s``, ``concurrency``, ``model``,
+            ``languages``.
+
+    Raises:
+        ConfigurationError: the address or the key cannot be one.
+    """
+    languages = options["languages"]
+    assert isinstance(languages, list | tuple)  # noqa: S101 - the registry's own
+    keys = [str(key) for key in languages]
+    return Client(ServerConfig.of(options)), str(options["model"]), keys
 
 
 async def _read(response: httpx2.Response, max_bytes: int) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from speech_translator.engines import speech_samples, speech_text
-from speech_translator.engines.openai_client import Client, RequestRefused, ServerConfig
+from speech_translator.engines.openai_client import Client, Endpoint, served
 from speech_translator.engines.values import Audio, EngineInfo, Samples, SynthesizeCall, Voice
 from speech_translator.engines.voices import VoiceBook
 from speech_translator.errors import ConfigurationError, EngineFailed, UnknownLanguage
@@ -42,7 +42,7 @@ class OpenAiSpeech:
         self._client = client
         self._model = model
         self._book = VoiceBook(voices, max_chars=MAX_CHARS)
-        self._refused: frozenset[str] = frozenset()
+        self._speech = Endpoint(client, "audio/speech", _OPTIONAL)
 
     def describe(self) -> EngineInfo:
         """Several calls at once, each in a request of its own."""
@@ -83,18 +83,11 @@ class OpenAiSpeech:
             "response_format": "wav",
             "speed": speed,
         }
-        while True:
-            sent = {name: value for name, value in fields.items() if name not in self._refused}
-            if "response_format" not in sent:
-                sent["response_format"] = "pcm"
-            try:
-                answer = await self._client.post("audio/speech", json=sent, max_bytes=_MAX_BYTES)
-            except RequestRefused as error:
-                if error.param not in _OPTIONAL or error.param in self._refused:
-                    raise
-                self._refused |= {error.param}
-                continue
-            return answer.body
+
+        def content(sent: Mapping[str, Any]) -> dict[str, Any]:
+            return {"json": {"response_format": "pcm", **sent}}
+
+        return (await self._speech.post(fields, content, max_bytes=_MAX_BYTES)).body
 
 
 def read_speech(body: bytes) -> tuple[Samples, int]:
@@ -180,14 +173,12 @@ def load(options: Mapping[str, object]) -> OpenAiSpeech:
     """The engine, without asking the server: it may come up later.
 
     Args:
-        options: ``url``, ``api_key``, ``call_timeout_s``, ``concurrency``, ``model``,
-            ``languages``, ``voices``.
+        options: as ``served`` takes them, and ``voices``.
 
     Raises:
         ConfigurationError: the address, the key or a voice cannot be one.
     """
-    voices, languages = options["voices"], options["languages"]
+    voices = options["voices"]
     assert isinstance(voices, list | tuple)  # noqa: S101 - the registry's own
-    assert isinstance(languages, list | tuple)  # noqa: S101 - the registry's own
-    client = Client(ServerConfig.of(options))
-    return OpenAiSpeech(client, str(options["model"]), voices_of(voices, languages))
+    client, model, languages = served(options)
+    return OpenAiSpeech(client, model, voices_of(voices, languages))

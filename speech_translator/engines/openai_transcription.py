@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from speech_translator.engines.openai_client import Client, RequestRefused, ServerConfig
+from speech_translator.engines.openai_client import Client, Endpoint, served
 from speech_translator.engines.values import (
     SAMPLE_RATE,
     EngineInfo,
@@ -35,6 +35,7 @@ _SILENCE = 0.6
 """Whisper's threshold: with this probability of no speech, an unlikely text is none."""
 
 _UNLIKELY = -1.0
+_FORM_NAMES = {"timestamp_granularities": "timestamp_granularities[]"}
 _OPTIONAL = ("timestamp_granularities", "response_format", "temperature")
 
 
@@ -52,7 +53,7 @@ class OpenAiTranscriber:
         self._model = model
         self._languages = tuple(dict.fromkeys(key.partition("-")[0] for key in languages))
         self._names = {Language.parse(key).name.lower(): key for key in self._languages}
-        self._refused: frozenset[str] = frozenset()
+        self._transcriptions = Endpoint(client, "audio/transcriptions", _OPTIONAL)
 
     def describe(self) -> EngineInfo:
         """Several calls at once, each in a request of its own; no reading in English."""
@@ -90,21 +91,13 @@ class OpenAiTranscriber:
         fields["response_format"] = "verbose_json"
         granularities = ["segment", "word"] if call.word_timestamps else ["segment"]
         fields["timestamp_granularities"] = granularities
-        content = wav_of(call.audio)
-        while True:
-            data = {name: value for name, value in fields.items() if name not in self._refused}
-            data.setdefault("response_format", "json")
-            if "timestamp_granularities" in data:
-                data["timestamp_granularities[]"] = data.pop("timestamp_granularities")
-            files = {"file": ("clip.wav", content, "audio/wav")}
-            try:
-                answer = await self._client.post("audio/transcriptions", data=data, files=files)
-            except RequestRefused as error:
-                if error.param not in _OPTIONAL or error.param in self._refused:
-                    raise
-                self._refused |= {error.param}
-                continue
-            return answer.json()
+        files = {"file": ("clip.wav", wav_of(call.audio), "audio/wav")}
+
+        def content(sent: Mapping[str, Any]) -> dict[str, Any]:
+            data = {_FORM_NAMES.get(name, name): value for name, value in sent.items()}
+            return {"data": {"response_format": "json", **data}, "files": files}
+
+        return (await self._transcriptions.post(fields, content)).json()
 
     def read(self, body: object, duration: float, spoken: str | None, *, words: bool) -> Transcript:
         """A transcription in any of the protocol's JSON shapes.
@@ -224,16 +217,5 @@ def _number(value: object) -> float | None:
 
 
 def load(options: Mapping[str, object]) -> OpenAiTranscriber:
-    """The engine, without asking the server: it may come up later.
-
-    Args:
-        options: ``url``, ``api_key``, ``call_timeout_s``, ``concurrency``, ``model``,
-            ``languages``.
-
-    Raises:
-        ConfigurationError: the address or the key cannot be one.
-    """
-    languages = options["languages"]
-    assert isinstance(languages, list | tuple)  # noqa: S101 - the registry's own
-    client = Client(ServerConfig.of(options))
-    return OpenAiTranscriber(client, str(options["model"]), [str(key) for key in languages])
+    """The engine, without asking the server: it may come up later. See ``served``."""
+    return OpenAiTranscriber(*served(options))

@@ -8,7 +8,7 @@ from itertools import count, permutations
 from typing import Any
 
 from speech_translator.engines.openai_checks import Rejected, Reply, translation_of
-from speech_translator.engines.openai_client import Client, RequestRefused, ServerConfig
+from speech_translator.engines.openai_client import Client, Endpoint, served
 from speech_translator.engines.values import EngineInfo, TranslateCall
 from speech_translator.errors import AnswerRejected, EngineFailed, UnsupportedPair
 from speech_translator.languages import Language
@@ -55,7 +55,7 @@ class OpenAiTranslator:
         self._client = client
         self._model = model
         self._languages = tuple(languages)
-        self._refused: frozenset[str] = frozenset()
+        self._chat = Endpoint(client, "chat/completions", _OPTIONAL)
 
     def describe(self) -> EngineInfo:
         """Any two of the languages; several calls at once, each in a request of its own."""
@@ -103,16 +103,8 @@ class OpenAiTranslator:
             "max_tokens": _TOKENS_BESIDE + 2 * len(call.text.encode()),
             "stream": False,
         }
-        while True:
-            sent = {name: value for name, value in fields.items() if name not in self._refused}
-            try:
-                answer = await self._client.post("chat/completions", json=sent)
-            except RequestRefused as error:
-                if error.param not in _OPTIONAL or error.param not in sent:
-                    raise
-                self._refused |= {error.param}
-                continue
-            return _reply_in(answer.json())
+        answer = await self._chat.post(fields, lambda sent: {"json": sent})
+        return _reply_in(answer.json())
 
 
 def messages(call: TranslateCall, rejected: str = "") -> list[dict[str, str]]:
@@ -161,16 +153,5 @@ def _reply_in(body: object) -> Reply:
 
 
 def load(options: Mapping[str, object]) -> OpenAiTranslator:
-    """The engine, without asking the server: it may come up later.
-
-    Args:
-        options: ``url``, ``api_key``, ``call_timeout_s``, ``concurrency``, ``model``,
-            ``languages``.
-
-    Raises:
-        ConfigurationError: the address or the key cannot be one.
-    """
-    languages = options["languages"]
-    assert isinstance(languages, list | tuple)  # noqa: S101 - the registry's own
-    client = Client(ServerConfig.of(options))
-    return OpenAiTranslator(client, str(options["model"]), [str(key) for key in languages])
+    """The engine, without asking the server: it may come up later. See ``served``."""
+    return OpenAiTranslator(*served(options))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 
+from speech_translator.engines.openai_client import Client, Endpoint, ServerConfig
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import (
     AnswerRejected,
@@ -198,6 +200,34 @@ async def test_a_server_that_is_not_there_is_told_and_may_come_later() -> None:
     async with services(wanted) as opened:
         with pytest.raises(EngineUnavailable, match="cannot be reached"):
             await ask(opened)
+
+
+def test_a_field_that_two_requests_find_refused_at_once_fails_neither(
+    server: OpenAiServer,
+) -> None:
+    both_sent_it = threading.Barrier(2)
+
+    def handler(request: Request) -> Answer:
+        if "speed" in request.json():
+            both_sent_it.wait(10)
+            return error(400, "No such field.", "speed")
+        return Answer(request.json())
+
+    server.handlers["audio/speech"] = handler
+    client = Client(ServerConfig(server.url, KEY))
+    endpoint = Endpoint(client, "audio/speech", ["speed"])
+
+    async def ask() -> object:
+        fields = {"input": "Hi.", "speed": 2}
+        return (await endpoint.post(fields, lambda sent: {"json": sent})).json()
+
+    async def twice() -> list[object]:
+        return list(await asyncio.gather(ask(), ask()))
+
+    try:
+        assert client.run(twice) == [{"input": "Hi."}] * 2
+    finally:
+        client.close()
 
 
 async def test_many_sentences_are_asked_for_side_by_side(server: OpenAiServer) -> None:
