@@ -1,4 +1,4 @@
-"""What a route takes from its request: the services, who asks, and until when.
+"""What a route takes from its request: its body, the services, who asks, and until when.
 
 A request without a key belongs to ``anonymous``.
 """
@@ -9,11 +9,13 @@ import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from starlette.requests import HTTPConnection
+import msgspec
+from starlette.requests import HTTPConnection, Request
 
 from speech_translator.api.accounts import AccountsDoor
+from speech_translator.api.body import Pace, read_json
 from speech_translator.engines.values import EngineInfo, Priority, Task
 from speech_translator.errors import InvalidField, Overloaded
 from speech_translator.observability import Metrics
@@ -26,6 +28,8 @@ from speech_translator.settings import Settings
 
 if TYPE_CHECKING:
     from speech_translator.security.accounts import Accounts
+
+T = TypeVar("T")
 
 ANONYMOUS = "anonymous"
 KEY_HEADER = "x-api-key"
@@ -82,6 +86,18 @@ def services_of(connection: HTTPConnection) -> Services:
     if services is None:
         raise RuntimeError("the application was called before its lifespan began")
     return services
+
+
+def peer_of(connection: HTTPConnection) -> str | None:
+    """The address that the connection comes from; None for a Unix socket."""
+    return connection.client.host if connection.client else None
+
+
+async def json_of(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
+    """The body, within the settings' size and time; errors as ``read_json``."""
+    settings = state_of(request).settings
+    pace = Pace(settings.body_timeout_s, settings.request_timeout_s)
+    return await read_json(request, decoder, limit=settings.max_body_bytes, pace=pace)
 
 
 async def recording_place(connection: HTTPConnection) -> AsyncIterator[None]:

@@ -270,32 +270,25 @@ class ApiKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
 
 
-class ApiKeyAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """A new key. `api_key` is not shown again. Times are seconds since 1970."""
-
-    api_key: str
-    key_id: str
-    user_id: str
-    name: str
-    tier: str
-    scopes: tuple[str, ...]
-    created_at: float
-    expires_at: float | None
-
-
 class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as its owner sees it later. Times are seconds since 1970."""
+    """What is kept of a key, never the key itself. Times are seconds since 1970."""
 
     key_id: str
     user_id: str
     name: str
     tier: str
-    scopes: tuple[str, ...]
+    scopes: list[str]
     created_at: float
     expires_at: float | None
     revoked_at: float | None
     last_used_at: float | None
     replaced_by: str | None
+
+
+class ApiKeyAnswer(ApiKeyInfo, frozen=True, kw_only=True):
+    """A new key. `api_key` is not shown again."""
+
+    api_key: str
 
 
 class ApiKeysAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -98,7 +98,7 @@ def list_keys(
     if as_json:
         import msgspec  # noqa: PLC0415  start quickly
 
-        write(msgspec.json.encode([_fields(record) for record in found]) + b"\n")
+        write(msgspec.json.encode([record.shown() for record in found]) + b"\n")
         return
     rows = [("KEY", "USER", "TIER", "SCOPES", "STATE", "NAME"), *map(_row, found)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -135,17 +135,3 @@ def _state(record: KeyRecord) -> str:
         return "valid"
     end = datetime.fromtimestamp(record.expires_at / 1000, UTC)
     return f"{'until' if end > datetime.now(UTC) else 'ended'} {end:%Y-%m-%d}"
-
-
-def _fields(record: KeyRecord) -> dict[str, object]:
-    return {
-        "key_id": record.id,
-        "user_id": record.owner,
-        "name": record.name,
-        "tier": record.tier,
-        "scopes": sorted(record.scopes),
-        "created_at": record.created_at / 1000,
-        "expires_at": None if record.expires_at is None else record.expires_at / 1000,
-        "revoked_at": None if record.revoked_at is None else record.revoked_at / 1000,
-        "last_used_at": None if record.last_used_at is None else record.last_used_at / 1000,
-    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Row, and_, delete, insert, or_, select, update
 
@@ -37,6 +38,25 @@ class KeyRecord:
     def valid(self, now_ms: int) -> bool:
         """Whether it opens anything at that time."""
         return self.revoked_at is None and (self.expires_at is None or now_ms < self.expires_at)
+
+    def shown(self) -> dict[str, Any]:
+        """What owners see of it, as JSON has it; times are seconds since 1970."""
+
+        def seconds(at_ms: int | None) -> float | None:
+            return None if at_ms is None else at_ms / 1000
+
+        return {
+            "key_id": self.id,
+            "user_id": self.owner,
+            "name": self.name,
+            "tier": self.tier,
+            "scopes": sorted(self.scopes),
+            "created_at": seconds(self.created_at),
+            "expires_at": seconds(self.expires_at),
+            "revoked_at": seconds(self.revoked_at),
+            "last_used_at": seconds(self.last_used_at),
+            "replaced_by": self.replaced_by,
+        }
 
 
 class KeyStore:
@@ -124,9 +144,7 @@ class KeyStore:
         """Note when keys were last used; an earlier time than what is kept changes nothing."""
         columns = api_keys.c
         async with self._database.write() as connection:
-            for key_id, at_ms in sorted(
-                used.items()
-            ):  # in one order, so that no two wait in a ring
+            for key_id, at_ms in sorted(used.items()):  # in one order: no two wait in a ring
                 await connection.execute(
                     update(api_keys)
                     .where(columns.id == key_id)

@@ -13,8 +13,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator.api.answers import json_response
-from speech_translator.api.body import Pace, read_json
-from speech_translator.api.dependencies import ANONYMOUS, accounts_of, principal_of, state_of
+from speech_translator.api.dependencies import (
+    ANONYMOUS,
+    accounts_of,
+    json_of,
+    peer_of,
+    principal_of,
+    state_of,
+)
 from speech_translator.api.errors import request_id_of
 from speech_translator.api.openapi import errors, gives, json_operation, ref
 from speech_translator.api.schemas import ApiKeyAnswer, ApiKeyInfo, ApiKeyRequest, ApiKeysAnswer
@@ -26,7 +32,7 @@ from speech_translator.security.scopes import Principal, Scope, parse_scopes, re
 from speech_translator.security.tiers import TierName
 
 if TYPE_CHECKING:
-    from speech_translator.storage import KeyRecord
+    from speech_translator.security.accounts import Actor
 
 router = APIRouter(tags=["accounts"])
 
@@ -58,20 +64,14 @@ async def create_api_key(request: Request) -> Response:
     """
     state = state_of(request)
     settings = state.settings
-    wanted = await read_json(
-        request,
-        _decoder,
-        limit=settings.max_body_bytes,
-        pace=Pace(settings.body_timeout_s, settings.request_timeout_s),
-    )
+    wanted = await json_of(request, _decoder)
     tier = _tier(wanted.tier)
     scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
     principal = await principal_of(request)
-    peer = request.client.host if request.client else None
     if principal is not None:
         principal.require(Scope.ADMIN)
     elif settings.environment != "development" or not is_local_operator(
-        peer, request.headers, parse_networks(settings.bootstrap_networks)
+        peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
     ):
         raise refusal()
     else:
@@ -80,14 +80,11 @@ async def create_api_key(request: Request) -> Response:
             raise LimitExceeded(
                 "Too many keys were made without a key.", retry_after=decision.retry_after_s
             )
-    from speech_translator.security.accounts import Actor  # noqa: PLC0415 - opened when needed
-
     accounts = await accounts_of(request)
-    actor = Actor(principal.owner if principal else ANONYMOUS, str(peer), request_id_of(request))
     text, record = await accounts.create_key(
         wanted.user_id,
         tier,
-        actor,
+        _actor(request, principal),
         name=wanted.name,
         scopes=scopes,
         expires_in_days=wanted.expires_in_days,
@@ -95,19 +92,7 @@ async def create_api_key(request: Request) -> Response:
     )
     if principal is None:
         _log.warning("a key was made without a key", key_id=record.id, tier=record.tier)
-    answer = ApiKeyAnswer(
-        api_key=text,
-        key_id=record.id,
-        user_id=record.owner,
-        name=record.name,
-        tier=record.tier,
-        scopes=tuple(sorted(record.scopes)),
-        created_at=record.created_at / 1000,
-        expires_at=None if record.expires_at is None else record.expires_at / 1000,
-    )
-    response = json_response(answer, status=201)
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    return _answer(ApiKeyAnswer(api_key=text, **record.shown()), status=201)
 
 
 @router.get(
@@ -131,9 +116,8 @@ async def list_api_keys(request: Request) -> Response:
     last = None if after is None else await accounts.key_of(principal, after)
     page = await accounts.keys(owner=None if principal.is_admin else principal.owner, after=last)
     following = page[-1].id if page else None
-    response = json_response(ApiKeysAnswer(keys=list(map(_info, page)), next=following))
-    response.headers["Cache-Control"] = "no-store"
-    return response
+    keys = [ApiKeyInfo(**record.shown()) for record in page]
+    return _answer(ApiKeysAnswer(keys=keys, next=following))
 
 
 @router.delete(
@@ -149,14 +133,10 @@ async def list_api_keys(request: Request) -> Response:
 )
 async def revoke_api_key(request: Request) -> Response:
     """Close a key for good: here at once, on other replicas within 5 seconds."""
-    from speech_translator.security.accounts import Actor  # noqa: PLC0415 - opened when needed
-
     principal = await _required(request)
     accounts = await accounts_of(request)
     record = await accounts.key_of(principal, request.path_params["key_id"])
-    peer = request.client.host if request.client else None
-    actor = Actor(principal.owner, str(peer), request_id_of(request))
-    await accounts.revoke_key(record.id, actor)
+    await accounts.revoke_key(record.id, _actor(request, principal))
     return Response(status_code=204)
 
 
@@ -167,22 +147,17 @@ async def _required(request: Request) -> Principal:
     return principal
 
 
-def _info(record: KeyRecord) -> ApiKeyInfo:
-    def seconds(at_ms: int | None) -> float | None:
-        return None if at_ms is None else at_ms / 1000
+def _actor(request: Request, principal: Principal | None) -> Actor:
+    from speech_translator.security.accounts import Actor  # noqa: PLC0415 - opened when needed
 
-    return ApiKeyInfo(
-        key_id=record.id,
-        user_id=record.owner,
-        name=record.name,
-        tier=record.tier,
-        scopes=tuple(sorted(record.scopes)),
-        created_at=record.created_at / 1000,
-        expires_at=seconds(record.expires_at),
-        revoked_at=seconds(record.revoked_at),
-        last_used_at=seconds(record.last_used_at),
-        replaced_by=record.replaced_by,
-    )
+    owner = principal.owner if principal else ANONYMOUS
+    return Actor(owner, peer_of(request) or "", request_id_of(request))
+
+
+def _answer(body: msgspec.Struct, *, status: int = 200) -> Response:
+    response = json_response(body, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _tier(name: str) -> TierName:

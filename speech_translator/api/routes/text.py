@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator.api.answers import json_response, text_answer
-from speech_translator.api.body import Pace, cancel_on_disconnect, read_json
+from speech_translator.api.body import cancel_on_disconnect
 from speech_translator.api.dependencies import (
+    json_of,
     owner_for,
     request_context,
     services_of,
@@ -55,12 +56,7 @@ async def translate_text(request: Request) -> Response:
     """
     state, services = state_of(request), services_of(request)
     settings = state.settings
-    wanted = await read_json(
-        request,
-        _decoder,
-        limit=settings.max_body_bytes,
-        pace=Pace(settings.body_timeout_s, settings.request_timeout_s),
-    )
+    wanted = await json_of(request, _decoder)
     owner = await owner_for(request, Scope.TRANSLATE)
     context = request_context(request, settings.request_timeout_s, owner=owner)
     source = source_language(wanted.source_language)
