@@ -33,7 +33,7 @@ DIRECTIONS = (("en", "pt"), ("pt", "en"))
 def measured(engines: translation.Engines, pair: tuple[str, str], count: int) -> dict[str, Any]:
     """The figures of one direction, by the route that the service prefers."""
     walk = engines.walk(engines.planner.routes(*pair)[0])
-    ends = (Language.parse(pair[0]), Language.parse(pair[1]))
+    source = Language.parse(pair[0])
     lost: list[str] = []
     misshapen: list[str] = []
     pieces = 0
@@ -42,14 +42,14 @@ def measured(engines: translation.Engines, pair: tuple[str, str], count: int) ->
         *shouted_and_broken(count // 4, seed=count, pairs=(pair,)),
     )
     for case in generated:
-        answer, asked = run_plan(case.text, walk, case.text_format, case.glossary, ends)
+        answer, asked = run_plan(case.text, walk, case.text_format, case.glossary, source)
         pieces += len(asked) > 1
         if missing(case, answer):
             lost.append(f"{case.text} -> {answer}")
         if shape(answer) != shape(case.text):
             misshapen.append(f"{case.text!r} -> {answer!r}")
     numbers = list(with_numbers(pair[0], count // 10, seed=count))
-    kept = sum(digits_kept(text, run_plan(text, walk, languages=ends)[0]) for text in numbers)
+    kept = sum(digits_kept(text, run_plan(text, walk, source=source)[0]) for text in numbers)
     return {
         "texts": count,
         "lost": len(lost),

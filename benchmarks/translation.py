@@ -44,8 +44,8 @@ class Engines:
 
     def text(self, route: Route, text: str) -> str:
         """A whole text by ``route``: split, protected and put together by the service's plan."""
-        ends = (Language.parse(route[0].source), Language.parse(route[-1].target))
-        return run_plan(text, self.walk(route), languages=ends)[0]
+        source = Language.parse(route[0].source)
+        return run_plan(text, self.walk(route), source=source)[0]
 
 
 @contextmanager

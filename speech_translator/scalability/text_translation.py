@@ -176,7 +176,6 @@ class TextTranslation:
         plan = texts_.plan(
             text,
             source=source,
-            target=target,
             text_format=text_format,
             glossary=glossary,
             hints=hints,

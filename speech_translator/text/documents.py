@@ -30,7 +30,6 @@ def plan(
     text: str,
     *,
     source: Language,
-    target: Language,
     text_format: TextFormat = "text",
     glossary: Mapping[str, str] | None = None,
     hints: Hints | None = None,
@@ -51,7 +50,6 @@ def plan(
     Raises:
         InvalidMarkup: HTML that is nested too deeply.
     """
-    del target  # Part of the contract: engines of the future may want its marker or quotes.
     language = source.key.partition("-")[0]
     terms = glossary or {}
     if text_format == "text":

@@ -90,7 +90,7 @@ def test_300_generated_cases_keep_all_that_is_protected(engine: Bergamot) -> Non
             translator(engine, case.source, case.target),
             case.text_format,
             case.glossary,
-            (Language.parse(case.source), Language.parse(case.target)),
+            Language.parse(case.source),
         )
         assert missing(case, translation) == [], (case.text, translation)
         assert translation != case.text or case.text.count(" ") < 3
@@ -106,7 +106,7 @@ def test_200_texts_with_capitals_and_line_breaks_keep_what_is_protected_and_thei
         translation, _ = run_plan(
             case.text,
             translator(engine, case.source, case.target),
-            languages=(Language.parse(case.source), Language.parse(case.target)),
+            source=Language.parse(case.source),
         )
         assert missing(case, translation) == [], (case.text, translation)
         assert shape(translation) == shape(case.text)

@@ -8,7 +8,7 @@ from typing import Literal
 from speech_translator.languages import Language
 from speech_translator.text import plan
 
-ENGLISH, PORTUGUESE = Language.parse("en"), Language.parse("pt")
+ENGLISH = Language.parse("en")
 
 
 def run_plan(
@@ -16,14 +16,11 @@ def run_plan(
     translate: Callable[[str], str],
     text_format: Literal["text", "html"] = "text",
     glossary: Mapping[str, str] | None = None,
-    languages: tuple[Language, Language] = (ENGLISH, PORTUGUESE),
+    source: Language = ENGLISH,
 ) -> tuple[str, list[list[str]]]:
     """The finished text, and what was asked in each round."""
     asked: list[list[str]] = []
-    source, target = languages
-    steps = plan(
-        text, source=source, target=target, text_format=text_format, glossary=glossary or {}
-    )
+    steps = plan(text, source=source, text_format=text_format, glossary=glossary or {})
     try:
         batch = next(steps)
         while True:
