@@ -39,6 +39,13 @@ def json_response(body: object, *, status: int = 200) -> Response:
     return Response(encode(body), status_code=status, media_type=JSON_TYPE)
 
 
+def no_store(body: object, *, status: int = 200) -> Response:
+    """A struct as JSON that no cache keeps: it holds a credential, or is one owner's."""
+    response = json_response(body, status=status)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
 def tag_of(language: Language | None) -> str:
     """BCP-47, also where no language was found."""
     return language.tag if language else UNDETERMINED

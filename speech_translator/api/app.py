@@ -24,7 +24,16 @@ from speech_translator.api.engine_metrics import EngineEvents, current_figures
 from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
 from speech_translator.api.realtime import stream
-from speech_translator.api.routes import audio, auth, health, information, metrics, pages, text
+from speech_translator.api.routes import (
+    audio,
+    auth,
+    health,
+    information,
+    metrics,
+    pages,
+    text,
+    tokens,
+)
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
@@ -87,7 +96,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.api = state
     state.metrics.watch(lambda: current_figures(state, stream.hub_of(app)))
     app.router.routes.append(DirectRoute("/translate/text", text.translate_text, methods=["POST"]))
-    for module in (text, audio, stream, auth, health, information, metrics, pages):
+    for module in (text, audio, stream, auth, tokens, health, information, metrics, pages):
         app.include_router(module.router)
     openapi.install(app)
     return app

@@ -139,9 +139,14 @@ class BodyReader:
 
 
 async def read_json(
-    request: Request, decoder: msgspec.json.Decoder[T], *, limit: int, pace: Pace
+    request: Request,
+    decoder: msgspec.json.Decoder[T],
+    *,
+    limit: int,
+    pace: Pace,
+    optional: bool = False,
 ) -> T:
-    """The body as the type that ``decoder`` knows.
+    """The body as the type that ``decoder`` knows; an ``optional`` one that is not there is ``{}``.
 
     Raises:
         UnsupportedMediaType: not declared as JSON.
@@ -149,13 +154,19 @@ async def read_json(
         InvalidField: JSON, but with a field that is missing, unknown or of the wrong type.
         PayloadTooLarge, BodyTimeout, ClientDisconnected: as ``BodyReader``.
     """
-    check_json_type(request.headers)
+    untyped = optional and "content-type" not in request.headers  # as without a body
+    if not untyped:
+        check_json_type(request.headers)
     reader = BodyReader(request, limit=limit, pace=pace)
     try:
         data = b"".join([piece async for piece in reader.pieces()])
     except PayloadTooLarge:
         await reader.drain()
         raise
+    if optional and not data:
+        return decode_json(b"{}", decoder)
+    if untyped:
+        check_json_type(request.headers)
     return decode_json(data, decoder)
 
 

@@ -16,18 +16,20 @@ from starlette.requests import HTTPConnection, Request
 
 from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.body import Pace, read_json
+from speech_translator.api.errors import request_id_of
 from speech_translator.engines.values import EngineInfo, Priority, Task
-from speech_translator.errors import InvalidField, Overloaded
+from speech_translator.errors import InvalidField, LimitExceeded, Overloaded
 from speech_translator.observability import Metrics
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.results import RequestContext
 from speech_translator.security.limit_store import LimitStore, MemoryLimitStore
+from speech_translator.security.limits import Debit, Rate
 from speech_translator.security.scopes import Principal, Scope
 from speech_translator.services import Services
 from speech_translator.settings import Settings
 
 if TYPE_CHECKING:
-    from speech_translator.security.accounts import Accounts
+    from speech_translator.security.accounts import Accounts, Actor
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ class ApiState:
     started_at: float = field(default_factory=time.monotonic)
     recordings: int = 0
     accounts: AccountsDoor | None = None
-    bootstraps: LimitStore = field(default_factory=MemoryLimitStore)  # keys made without a key
+    keyless: LimitStore = field(default_factory=MemoryLimitStore)  # what is had without a key
     languages: tuple[tuple[EngineInfo, ...], bytes] | None = None  # kept body of /languages
     openapi: bytes | None = None  # kept body of /openapi.json
 
@@ -93,11 +95,15 @@ def peer_of(connection: HTTPConnection) -> str | None:
     return connection.client.host if connection.client else None
 
 
-async def json_of(request: Request, decoder: msgspec.json.Decoder[T]) -> T:
-    """The body, within the settings' size and time; errors as ``read_json``."""
+async def json_of(
+    request: Request, decoder: msgspec.json.Decoder[T], *, optional: bool = False
+) -> T:
+    """The body, within the settings' size and time; arguments and errors as ``read_json``."""
     settings = state_of(request).settings
     pace = Pace(settings.body_timeout_s, settings.request_timeout_s)
-    return await read_json(request, decoder, limit=settings.max_body_bytes, pace=pace)
+    return await read_json(
+        request, decoder, limit=settings.max_body_bytes, pace=pace, optional=optional
+    )
 
 
 async def recording_place(connection: HTTPConnection) -> AsyncIterator[None]:
@@ -175,7 +181,26 @@ async def principal_of(connection: HTTPConnection) -> Principal | None:
     credential = credential_of(connection)
     if credential is None:
         return None
-    return await (await accounts_of(connection)).authenticator.authenticate(credential)
+    return await (await accounts_of(connection)).authenticate(credential)
+
+
+def actor_of(connection: HTTPConnection, principal: Principal | None) -> Actor:
+    """Who does something, for the audit log."""
+    from speech_translator.security.accounts import Actor  # noqa: PLC0415 - opened when needed
+
+    owner = principal.owner if principal else ANONYMOUS
+    return Actor(owner, peer_of(connection) or "", request_id_of(connection))
+
+
+async def limit_keyless(connection: HTTPConnection, rate: Rate) -> None:
+    """Count one of the few things that can be had without a key.
+
+    Raises:
+        LimitExceeded: too many were had lately.
+    """
+    decision = await state_of(connection).keyless.acquire([Debit(ANONYMOUS, rate)])
+    if not decision.allowed:
+        raise LimitExceeded("Too much was asked without a key.", retry_after=decision.retry_after_s)
 
 
 async def owner_for(connection: HTTPConnection, scope: Scope) -> str:

@@ -90,12 +90,14 @@ def json_operation(
     *,
     failures: Sequence[int],
     status: int = 200,
+    optional: bool = False,
+    parameters: Sequence[Json] = (),
 ) -> Json:
-    """``openapi_extra`` of a route from JSON to JSON."""
+    """``openapi_extra`` of a route from JSON to JSON, with a body that may be left out."""
     return {
-        "parameters": [_TIMEOUT_PARAMETER],
+        "parameters": [*parameters, _TIMEOUT_PARAMETER],
         "requestBody": {
-            "required": True,
+            "required": not optional,
             "content": {"application/json": {"schema": ref(body)}},
         },
         **gives({"application/json": ref(found)}, failures=failures, status=status),

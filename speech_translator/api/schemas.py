@@ -291,6 +291,43 @@ class ApiKeyAnswer(ApiKeyInfo, frozen=True, kw_only=True):
     api_key: str
 
 
+class RotationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How long the old key goes on, so that everybody who uses it can change over."""
+
+    overlap_hours: Annotated[float, msgspec.Meta(ge=0, le=720)] = 24
+
+
+class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the token is for; without `scopes` it opens all that the key does."""
+
+    scopes: list[str] | None = None
+
+
+class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A token (RFC 6750) and the seconds until it ends."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of its kind
+    expires_in: int
+
+
+class JsonWebKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A public Ed25519 key (RFC 8037)."""
+
+    kty: Literal["OKP"]
+    crv: Literal["Ed25519"]
+    x: str
+    kid: str
+    use: Literal["sig"]
+    alg: Literal["EdDSA"]
+
+
+class JsonWebKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """Public keys (RFC 7517)."""
+
+    keys: list[JsonWebKey]
+
+
 class ApiKeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A page of keys, the newest first. `next` goes into `after` for the page that follows."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from speech_translator.settings import Settings
     from speech_translator.storage import KeyRecord
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+app = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API keys.")
 
 
 @asynccontextmanager
@@ -105,6 +105,32 @@ def list_keys(
     for row in rows:
         cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         write("  ".join(cells).rstrip() + "\n")
+
+
+@app.command("rotate")
+def rotate_key(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Its id; see keys list.")],
+    overlap: Annotated[
+        float, typer.Option(min=0, max=720, help="Hours for which the old key goes on.")
+    ] = 24,
+) -> None:
+    """Make a key in the place of another. It is written to standard output, once."""
+    from speech_translator.security.scopes import Principal, Scope  # noqa: PLC0415  start quickly
+    from speech_translator.security.tiers import TierName  # noqa: PLC0415
+
+    settings = surroundings_of(context).settings()
+    actor = _actor()
+    operator = Principal(actor.name, "", TierName.ADMIN, frozenset(Scope))
+
+    async def work() -> str:
+        async with _accounts(settings) as accounts:
+            old = await accounts.key_of(operator, key)
+            text, new = await accounts.rotate_key(operator, old, actor, overlap_s=overlap * 3600)
+            tell(f"Key {new.id} in the place of {old.id}. It is not shown again.")
+            return text
+
+    write(run(work()) + "\n")
 
 
 @app.command("revoke")

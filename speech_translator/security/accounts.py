@@ -6,14 +6,15 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from speech_translator.errors import ConfigurationError, Forbidden, NotFound
+from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Unauthenticated
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
 from speech_translator.security.scopes import USUAL_SCOPES, Principal, Scope
 from speech_translator.security.tiers import TierName
+from speech_translator.security.token_auth import TokenAuthenticator
 from speech_translator.storage import (
     AuditEntry,
     AuditLog,
@@ -21,6 +22,7 @@ from speech_translator.storage import (
     DatabaseConfig,
     KeyRecord,
     KeyStore,
+    TokenStore,
 )
 from speech_translator.storage.migrate import upgrade
 
@@ -28,6 +30,10 @@ DAY_MS = 24 * 3600 * 1000
 BOOTSTRAP_DAYS = 30
 """Days after which a key ends that was made without one, at the latest."""
 
+PAGE_OWNER = "page"
+"""Whose the tokens are that the page on this machine gets in development."""
+
+_PAGE_SLACK_MS = 3600 * 1000
 _PEPPER_BYTES = 32
 _NO_KEY = "There is no such key that still opens anything."
 
@@ -42,28 +48,42 @@ class Actor:
 
 
 class Accounts:
-    """Keys and what is done with them.
+    """Keys and tokens, and what is done with them.
 
     Args:
-        keys: where they are kept.
-        audit: where acts are written down, before they count as done.
+        database: where they are kept, and acts are written down.
         peppers: the server's secrets, the newest first.
         clock: milliseconds since 1970.
     """
 
     def __init__(
         self,
-        keys: KeyStore,
-        audit: AuditLog,
+        database: Database,
         peppers: Sequence[bytes],
         *,
         clock: Callable[[], int] = unix_milliseconds,
     ) -> None:
-        self._keys = keys
-        self._audit = audit
+        auth = AuthConfig(peppers)
+        self._keys = KeyStore(database)
+        self._audit = AuditLog(database)
         self._pepper = peppers[0]
         self._clock = clock
-        self.authenticator = KeyAuthenticator(keys, AuthConfig(peppers), wall_clock=clock)
+        self._authenticator = KeyAuthenticator(self._keys, auth, wall_clock=clock)
+        self._page_key: KeyRecord | None = None
+        self.tokens = TokenAuthenticator(
+            TokenStore(database), self._authenticator, auth, wall_clock=clock
+        )
+
+    async def authenticate(self, credential: str) -> Principal:
+        """Who holds a key or a token.
+
+        Raises:
+            Unauthenticated: it opens nothing; why is not told.
+            StoreUnavailable: the database does not answer, and it was not seen lately.
+        """
+        if api_keys.looks_like_a_key(credential):
+            return await self._authenticator.authenticate(credential)
+        return await self.tokens.authenticate(credential)
 
     async def create_key(
         self,
@@ -130,6 +150,53 @@ class Accounts:
             raise NotFound(_NO_KEY)
         return record
 
+    async def rotate_key(
+        self, principal: Principal, old: KeyRecord, actor: Actor, *, overlap_s: float
+    ) -> tuple[str, KeyRecord]:
+        """A key in the place of another: same owner, tier, scopes and end.
+
+        Args:
+            principal: who asks; their key opens at least what ``old`` does.
+            old: the key that is replaced.
+            actor: the same, for the audit log.
+            overlap_s: seconds for which the old one goes on.
+
+        Raises:
+            Forbidden: the new key would open more than the one that asks for it.
+            NotFound: the old one opens nothing any more, or was replaced before.
+            StoreUnavailable: the database does not answer.
+        """
+        if not principal.may_make(TierName(old.tier), map(Scope, old.scopes)):
+            raise Forbidden("A key is not rotated by one that opens less.")
+        key, now = api_keys.generate(), self._clock()
+        new = replace(
+            old,
+            id=key.id,
+            digest=key.digest(self._pepper),
+            created_at=now,
+            last_used_at=None,
+        )
+        await self._write_down("key.rotate", old.id, actor)
+        until = now + int(overlap_s * 1000)
+        if not await self._keys.replace(old.id, new, old_expires_at=until):
+            raise NotFound(_NO_KEY)
+        self._authenticator.forget(old.id)
+        return key.text, new
+
+    async def page_token(self, actor: Actor) -> str:
+        """A token for the page on this machine; its key is made when there is none.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        if self._page_key and self._page_key.valid(self._clock() + _PAGE_SLACK_MS):
+            with suppress(Unauthenticated):  # somebody revoked it
+                return await self.tokens.issue(await self._authenticator.holder(self._page_key.id))
+        _, self._page_key = await self.create_key(
+            PAGE_OWNER, TierName.PRO, actor, name="page", expires_in_days=1, bootstrap=True
+        )
+        return await self.tokens.issue(await self._authenticator.holder(self._page_key.id))
+
     async def revoke_key(self, key_id: str, actor: Actor) -> None:
         """Close a key for good; here at once, elsewhere when its look-up is over.
 
@@ -139,8 +206,13 @@ class Accounts:
         """
         if not await self._keys.revoke(key_id, self._clock()):
             raise NotFound(_NO_KEY)
-        self.authenticator.forget(key_id)
+        self._authenticator.forget(key_id)
         await self._write_down("key.revoke", key_id, actor)
+
+    async def revoke_token(self, text: str, actor: Actor) -> None:
+        """Close a token before its end. Raises what ``TokenAuthenticator.revoke`` does."""
+        token = await self.tokens.revoke(text)
+        await self._write_down("token.revoke", token.principal.key_id, actor)
 
     async def _write_down(self, action: str, key_id: str, actor: Actor) -> None:
         await self._audit.append(
@@ -171,7 +243,7 @@ async def open_accounts(url: str, peppers: Sequence[bytes]) -> AsyncIterator[Acc
     database = Database(config)
     try:
         await upgrade(database)
-        yield Accounts(KeyStore(database), AuditLog(database), peppers)
+        yield Accounts(database, peppers)
     finally:
         await database.close()
 

@@ -129,8 +129,21 @@ class KeyAuthenticator:
         if not self._matches(key, found) or found is None or not found.valid(now):
             raise refusal()
         self._used[key.id] = now
-        scopes = frozenset(Scope(name) for name in found.scopes)
-        return Principal(found.owner, key.id, TierName(found.tier), scopes)
+        return _principal(key.id, found)
+
+    async def holder(self, key_id: str) -> Principal:
+        """Who holds the key of that id, for what stands for the key, as a token does.
+
+        Raises:
+            Unauthenticated: it is unknown, revoked or over: which is not told.
+            StoreUnavailable: the database does not answer, and the key was not seen lately.
+        """
+        found = await self._look_up(key_id) if api_keys.is_id(key_id) else None
+        now = self._wall_clock()
+        if found is None or not found.valid(now):
+            raise refusal()
+        self._used[key_id] = now
+        return _principal(key_id, found)
 
     def forget(self, key_id: str) -> None:
         """A key has changed: the next request looks it up."""
@@ -191,3 +204,8 @@ class KeyAuthenticator:
             if len(place) > self._config.max_cached:
                 place.popitem(last=False)
         return found
+
+
+def _principal(key_id: str, found: KeyView) -> Principal:
+    scopes = frozenset(Scope(name) for name in found.scopes)
+    return Principal(found.owner, key_id, TierName(found.tier), scopes)

@@ -1,4 +1,4 @@
-"""Who may make a first key without one: somebody at this machine, and no web page there. Pure.
+"""Who gets a credential without one: somebody at this machine, or our own page there. Pure.
 
 Fails closed: every condition must hold. The peer's address keeps out the network; ``Host`` keeps
 out DNS rebinding, where a foreign name leads to loopback; ``Origin`` and ``Sec-Fetch-*``, which
@@ -45,18 +45,37 @@ def is_local_operator(
         headers: of the request, by names in lower case.
         networks: where that address must lie.
     """
+    return _is_local(peer, headers, networks) and not any(
+        name == "origin" or name.startswith("sec-fetch-") for name in headers
+    )
+
+
+def is_own_page(peer: str | None, headers: Mapping[str, str], networks: Sequence[Network]) -> bool:
+    """Whether a request comes from the page that this service serves, opened at this machine.
+
+    Args:
+        peer: address of the other end of the connection.
+        headers: of the request, by names in lower case.
+        networks: where that address must lie.
+    """
+    return (
+        _is_local(peer, headers, networks)
+        and headers.get("origin", "").lower() == f"http://{headers.get('host', '')}".lower()
+        and headers.get("sec-fetch-site", "same-origin") == "same-origin"
+    )
+
+
+def _is_local(peer: str | None, headers: Mapping[str, str], networks: Sequence[Network]) -> bool:
+    """Peer and ``Host`` are this machine, and nobody forwards."""
     try:
         address = ip_address(peer or "")
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    if not any((mapped or address) in network for network in networks):
-        return False
-    if _hostname(headers.get("host", "")) not in _LOCAL_HOSTS:
-        return False
-    return not any(
-        name == "origin" or name in _FORWARDING or name.startswith(("sec-fetch-", "x-forwarded-"))
-        for name in headers
+    return (
+        any((mapped or address) in network for network in networks)
+        and _hostname(headers.get("host", "")) in _LOCAL_HOSTS
+        and not any(name in _FORWARDING or name.startswith("x-forwarded-") for name in headers)
     )
 
 

@@ -27,12 +27,16 @@ USUAL_SCOPES = frozenset({Scope.TRANSLATE, Scope.TRANSCRIBE, Scope.SPEECH, Scope
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: an owner, by one of their keys. Only ``admin`` sees what others own."""
+    """Who asks: an owner, by one of their keys. Only ``admin`` sees what others own.
+
+    ``token_id`` is that of the token that stood for the key; None where the key itself was given.
+    """
 
     owner: str
     key_id: str
     tier: TierName
     scopes: frozenset[Scope]
+    token_id: str | None = None
 
     @property
     def is_admin(self) -> bool:
@@ -47,6 +51,22 @@ class Principal:
         """
         if scope not in self.scopes and not self.is_admin:
             raise Forbidden(f"This needs a key with the scope `{scope}`.", scope=str(scope))
+
+    def may_make(self, tier: TierName, scopes: Iterable[Scope]) -> bool:
+        """Whether a credential of that tier and with those scopes opens no more than this one."""
+        order = list(TierName)
+        return self.is_admin or (
+            self.scopes >= frozenset(scopes) and order.index(tier) <= order.index(self.tier)
+        )
+
+    def require_key(self) -> None:
+        """Refuse a token: one that leaked makes nothing that outlives it.
+
+        Raises:
+            Forbidden: a token was given.
+        """
+        if self.token_id is not None:
+            raise Forbidden("This needs an API key; a token is not enough.")
 
     def owns(self, owner: str) -> bool:
         """Whether what belongs to ``owner`` may be seen and changed."""

@@ -17,8 +17,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from speech_translator.errors import ConfigurationError
-
 _NONCE_BYTES = 12
 _PURPOSE = b"speech-translator signing keys"
 
@@ -57,12 +55,8 @@ class SigningKey:
     @classmethod
     def unseal(
         cls, kid: str, created_at: int, sealed: bytes, peppers: Sequence[bytes]
-    ) -> SigningKey:
-        """A key that was kept.
-
-        Raises:
-            ConfigurationError: it was sealed under none of the peppers.
-        """
+    ) -> SigningKey | None:
+        """A key that was kept; None when it was sealed under none of the peppers."""
         nonce, content = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         for pepper in peppers:
             try:
@@ -70,10 +64,7 @@ class SigningKey:
             except InvalidTag:
                 continue
             return cls(kid, created_at, Ed25519PrivateKey.from_private_bytes(raw))
-        raise ConfigurationError(
-            "The keys that sign tokens were sealed under another SECRET_PEPPER: restore it, or add "
-            "it to the older ones."
-        )
+        return None
 
     @classmethod
     def generate(cls, created_at: int) -> SigningKey:

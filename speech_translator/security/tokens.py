@@ -97,6 +97,11 @@ class Tokens:
         return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
 
     @property
+    def leeway_s(self) -> float:
+        """Seconds after its end in which a token is still taken."""
+        return self._config.leeway_s
+
+    @property
     def life_s(self) -> int:
         """How long a token lives, in seconds."""
         return min(self._config.life_s, MAX_LIFE_S)
@@ -107,12 +112,10 @@ class Tokens:
         Raises:
             Unauthenticated: it is none of ours, or not valid now; which is not told.
         """
-        if len(text) > _MAX_CHARS:
+        key = self._ring().find(kid_of(text))
+        if key is None:
             raise refusal()
         try:
-            key = self._ring().find(jwt.get_unverified_header(text).get("kid"))
-            if key is None:
-                raise refusal()
             claims = jwt.decode(
                 text,
                 key.public,
@@ -144,3 +147,17 @@ class Tokens:
             scopes=frozenset(Scope(name) for name in str(claims["scope"]).split()),
         )
         return VerifiedToken(principal, str(claims["jti"]), ends)
+
+
+def kid_of(text: str) -> object:
+    """The id of the key that a token says it was signed by; nothing of it is believed yet.
+
+    Raises:
+        Unauthenticated: it is no token.
+    """
+    if len(text) > _MAX_CHARS:
+        raise refusal()
+    try:
+        return jwt.get_unverified_header(text).get("kid")
+    except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+        raise refusal() from None

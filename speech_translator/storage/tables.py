@@ -35,6 +35,21 @@ api_keys = Table(
     Index("api_keys_by_owner", "owner", "created_at"),
 )
 
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", String(32), primary_key=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("sealed", LargeBinary(128), nullable=False),
+)
+
+revoked_tokens = Table(
+    "revoked_tokens",
+    metadata,
+    Column("jti", String(32), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+
 audit = Table(
     "audit",
     metadata,

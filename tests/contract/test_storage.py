@@ -18,6 +18,8 @@ from speech_translator.storage import (
     DatabaseConfig,
     KeyRecord,
     KeyStore,
+    SealedKey,
+    TokenStore,
 )
 from speech_translator.storage.migrate import newest, revision, upgrade
 from speech_translator.storage.tables import metadata
@@ -245,3 +247,46 @@ def test_an_address_that_cannot_be_used_is_told_without_its_secrets(url: str) ->
         DatabaseConfig(url).parsed()
     assert "secret" not in caught.value.message
     assert "secret" not in repr(DatabaseConfig(url))
+
+
+# Tokens
+
+
+def key(number: int) -> SealedKey:
+    return SealedKey(f"kid{number}", number, bytes([number]) * 60)
+
+
+async def test_signing_keys_are_changed_by_one_at_a_time(database: Database) -> None:
+    store = TokenStore(database)
+    assert (await store.state()).keys == ()
+    calls = []
+
+    def first_makes_one(before):
+        calls.append(before)
+        return before or [key(1)]
+
+    answers = await asyncio.gather(*(store.change_keys(first_makes_one) for _ in range(4)))
+    assert set(answers) == {(key(1),)}
+    assert sorted(map(len, calls)) == [0, 1, 1, 1]
+    await store.change_keys(lambda before: [key(3), key(2), *before])
+    assert (await store.state()).keys == (key(3), key(2), key(1))
+    await store.change_keys(lambda before: before[:1])
+    assert (await store.state()).keys == (key(3),)
+
+
+async def test_a_change_that_fails_changes_no_key(database: Database) -> None:
+    store = TokenStore(database)
+    await store.change_keys(lambda _: [key(1)])
+    with pytest.raises(StoreUnavailable):
+        await store.change_keys(lambda _: [key(2), replace(key(2), created_at=7)])
+    assert (await store.state()).keys == (key(1),)
+
+
+async def test_closed_tokens_are_remembered_until_their_end(database: Database) -> None:
+    store = TokenStore(database)
+    await store.revoke("a", expires_at=10, now_ms=5)
+    await store.revoke("b", expires_at=20, now_ms=5)
+    await store.revoke("b", expires_at=20, now_ms=6)
+    assert (await store.state()).revoked == {"a", "b"}
+    await store.revoke("c", expires_at=30, now_ms=10)
+    assert (await store.state()).revoked == {"b", "c"}

@@ -3,7 +3,7 @@
 import pytest
 
 from speech_translator.errors import ConfigurationError
-from speech_translator.security.bootstrap import is_local_operator, parse_networks
+from speech_translator.security.bootstrap import is_local_operator, is_own_page, parse_networks
 
 NETWORKS = parse_networks(["127.0.0.0/8", "::1/128"])
 
@@ -66,3 +66,48 @@ def test_networks_are_the_operators():
     assert not is_local_operator("127.0.0.1", {"host": "localhost"}, parse_networks([]))
     with pytest.raises(ConfigurationError, match="BOOTSTRAP_NETWORKS"):
         parse_networks(["here"])
+
+
+# The page on this machine
+
+OWN = {"origin": "http://localhost:8000", "host": "localhost:8000"}
+
+
+def page_passes(peer="127.0.0.1", **changes):
+    named = {name.replace("_", "-"): value for name, value in {**OWN, **changes}.items()}
+    return is_own_page(
+        peer, {name: value for name, value in named.items() if value is not None}, NETWORKS
+    )
+
+
+@pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "localhost"])
+@pytest.mark.parametrize("site", ["same-origin", None])
+def test_our_own_page_passes(host, site):
+    assert page_passes(host=host, origin=f"http://{host}", sec_fetch_site=site)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"peer": "192.0.2.1"},
+        {"peer": None},
+        {"origin": None},
+        {"origin": "null"},
+        {"origin": ""},
+        {"origin": "http://localhost:3000"},
+        {"origin": "http://127.0.0.1:8000"},
+        {"origin": "https://localhost:8000"},
+        {"origin": "http://localhost:8000.evil.example"},
+        {"origin": "http://evil.example"},
+        {"host": "evil.example:8000", "origin": "http://evil.example:8000"},
+        {"host": "localhost.evil.example", "origin": "http://localhost.evil.example"},
+        {"sec_fetch_site": "same-site"},
+        {"sec_fetch_site": "cross-site"},
+        {"sec_fetch_site": "none"},
+        {"x_forwarded_for": "127.0.0.1"},
+        {"forwarded": "for=127.0.0.1"},
+        {"via": "1.1 proxy"},
+    ],
+)
+def test_other_pages_names_and_proxies_do_not(changes):
+    assert not page_passes(**changes)

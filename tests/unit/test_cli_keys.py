@@ -67,3 +67,17 @@ def test_an_administrators_key_makes_others_in_production(cli, tmp_path):
         assert answer.status_code == 201
         assert answer.json()["expires_at"] is None
     assert "admin" in answer.json()["scopes"]
+
+
+def test_a_key_is_rotated(cli):
+    old = parse(cli("keys", "create", "ada", "--tier", "admin").stdout.strip())
+    done = cli("keys", "rotate", old.id, "--overlap", "0.5")
+    assert done.exit_code == 0
+    new = parse(done.stdout.strip())
+    assert new.id != old.id
+    found = {key["key_id"]: key for key in json.loads(cli("keys", "list", "--json").stdout)}
+    assert found[old.id]["replaced_by"] == new.id
+    assert found[old.id]["expires_at"] == pytest.approx(found[new.id]["created_at"] + 1800)
+    assert found[new.id]["tier"] == "admin"
+    assert cli("keys", "rotate", old.id).exit_code == 3
+    assert cli("keys", "rotate", "unknown").exit_code == 3

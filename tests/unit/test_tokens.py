@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_translator.errors import ConfigurationError, Unauthenticated
+from speech_translator.errors import Unauthenticated
 from speech_translator.security.scopes import Principal, Scope
 from speech_translator.security.signing_keys import KeyRing, SigningKey
 from speech_translator.security.tiers import TierName
@@ -148,14 +148,14 @@ def test_a_private_key_is_kept_sealed() -> None:
     sealed = key.seal(b"pepper")
     assert key.private.private_bytes_raw() not in sealed
     back = SigningKey.unseal(key.kid, 5, sealed, [b"newer", b"pepper"])
+    assert back is not None
     assert back.jwk() == key.jwk()
     for kid, content, peppers in (
         ("another", sealed, [b"pepper"]),
         (key.kid, sealed[:-1] + bytes([sealed[-1] ^ 1]), [b"pepper"]),
         (key.kid, sealed, [b"another"]),
     ):
-        with pytest.raises(ConfigurationError, match="SECRET_PEPPER"):
-            SigningKey.unseal(kid, 5, content, peppers)
+        assert SigningKey.unseal(kid, 5, content, peppers) is None
 
 
 def test_the_ring_turns_with_an_overlap() -> None:

@@ -1,44 +1,47 @@
-"""API keys: made by an administrator, or at this machine in development; listed and revoked.
+"""API keys: made by an administrator, or at this machine in development; listed, rotated, revoked.
 
 Owners see and change their own, administrators everybody's.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from speech_translator.api.answers import json_response
+from speech_translator.api.answers import no_store
 from speech_translator.api.dependencies import (
-    ANONYMOUS,
     accounts_of,
+    actor_of,
     json_of,
+    limit_keyless,
     peer_of,
     principal_of,
     state_of,
 )
-from speech_translator.api.errors import request_id_of
 from speech_translator.api.openapi import errors, gives, json_operation, ref
-from speech_translator.api.schemas import ApiKeyAnswer, ApiKeyInfo, ApiKeyRequest, ApiKeysAnswer
-from speech_translator.errors import InvalidField, LimitExceeded
+from speech_translator.api.schemas import (
+    ApiKeyAnswer,
+    ApiKeyInfo,
+    ApiKeyRequest,
+    ApiKeysAnswer,
+    RotationRequest,
+)
+from speech_translator.errors import InvalidField
 from speech_translator.observability import logger
 from speech_translator.security.bootstrap import is_local_operator, parse_networks
-from speech_translator.security.limits import Debit, Rate
+from speech_translator.security.limits import Rate
 from speech_translator.security.scopes import Principal, Scope, parse_scopes, refusal
 from speech_translator.security.tiers import TierName
-
-if TYPE_CHECKING:
-    from speech_translator.security.accounts import Actor
 
 router = APIRouter(tags=["accounts"])
 
 _decoder = msgspec.json.Decoder(ApiKeyRequest)
+_rotation = msgspec.json.Decoder(RotationRequest)
 _log = logger(__name__)
 _ID = {"type": "string", "description": "The `key_id` of a key."}
+_KEY_ID = {"name": "key_id", "in": "path", "required": True, "schema": _ID}
 _BOOTSTRAPS = Rate("bootstrap", 10)
 """Keys a minute that are made without one."""
 
@@ -70,21 +73,18 @@ async def create_api_key(request: Request) -> Response:
     principal = await principal_of(request)
     if principal is not None:
         principal.require(Scope.ADMIN)
+        principal.require_key()
     elif settings.environment != "development" or not is_local_operator(
         peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
     ):
         raise refusal()
     else:
-        decision = await state.bootstraps.acquire([Debit(ANONYMOUS, _BOOTSTRAPS)])
-        if not decision.allowed:
-            raise LimitExceeded(
-                "Too many keys were made without a key.", retry_after=decision.retry_after_s
-            )
+        await limit_keyless(request, _BOOTSTRAPS)
     accounts = await accounts_of(request)
     text, record = await accounts.create_key(
         wanted.user_id,
         tier,
-        _actor(request, principal),
+        actor_of(request, principal),
         name=wanted.name,
         scopes=scopes,
         expires_in_days=wanted.expires_in_days,
@@ -92,7 +92,7 @@ async def create_api_key(request: Request) -> Response:
     )
     if principal is None:
         _log.warning("a key was made without a key", key_id=record.id, tier=record.tier)
-    return _answer(ApiKeyAnswer(api_key=text, **record.shown()), status=201)
+    return no_store(ApiKeyAnswer(api_key=text, **record.shown()), status=201)
 
 
 @router.get(
@@ -117,7 +117,39 @@ async def list_api_keys(request: Request) -> Response:
     page = await accounts.keys(owner=None if principal.is_admin else principal.owner, after=last)
     following = page[-1].id if page else None
     keys = [ApiKeyInfo(**record.shown()) for record in page]
-    return _answer(ApiKeysAnswer(keys=keys, next=following))
+    return no_store(ApiKeysAnswer(keys=keys, next=following))
+
+
+@router.post(
+    "/auth/api-key/{key_id}/rotate",  # noqa: FAST003 - as below
+    summary="Replace an API key",
+    response_class=Response,
+    response_model=None,
+    status_code=201,
+    openapi_extra=json_operation(
+        RotationRequest,
+        ApiKeyAnswer,
+        optional=True,
+        parameters=[_KEY_ID],
+        failures=(400, 401, 403, 404, 408, 413, 415, 422, 503),
+        status=201,
+    ),
+)
+async def rotate_api_key(request: Request) -> Response:
+    """A new key, shown this once, with the tier, scopes and end of the old one.
+
+    The old one goes on for `overlap_hours`, 24 where nothing is said. Needs a key that opens at
+    least as much.
+    """
+    wanted = await json_of(request, _rotation, optional=True)
+    principal = await _required(request)
+    principal.require_key()
+    accounts = await accounts_of(request)
+    old = await accounts.key_of(principal, request.path_params["key_id"])
+    text, record = await accounts.rotate_key(
+        principal, old, actor_of(request, principal), overlap_s=wanted.overlap_hours * 3600
+    )
+    return no_store(ApiKeyAnswer(api_key=text, **record.shown()), status=201)
 
 
 @router.delete(
@@ -127,16 +159,17 @@ async def list_api_keys(request: Request) -> Response:
     response_model=None,
     status_code=204,
     openapi_extra={
-        "parameters": [{"name": "key_id", "in": "path", "required": True, "schema": _ID}],
-        "responses": {"204": {"description": "Revoked"}, **errors(401, 404, 503)},
+        "parameters": [_KEY_ID],
+        "responses": {"204": {"description": "Revoked"}, **errors(401, 403, 404, 503)},
     },
 )
 async def revoke_api_key(request: Request) -> Response:
-    """Close a key for good: here at once, on other replicas within 5 seconds."""
+    """Close a key and its tokens for good: here at once, on other replicas within 5 seconds."""
     principal = await _required(request)
     accounts = await accounts_of(request)
+    principal.require_key()
     record = await accounts.key_of(principal, request.path_params["key_id"])
-    await accounts.revoke_key(record.id, _actor(request, principal))
+    await accounts.revoke_key(record.id, actor_of(request, principal))
     return Response(status_code=204)
 
 
@@ -145,19 +178,6 @@ async def _required(request: Request) -> Principal:
     if principal is None:
         raise refusal()
     return principal
-
-
-def _actor(request: Request, principal: Principal | None) -> Actor:
-    from speech_translator.security.accounts import Actor  # noqa: PLC0415 - opened when needed
-
-    owner = principal.owner if principal else ANONYMOUS
-    return Actor(owner, peer_of(request) or "", request_id_of(request))
-
-
-def _answer(body: msgspec.Struct, *, status: int = 200) -> Response:
-    response = json_response(body, status=status)
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _tier(name: str) -> TierName:
