@@ -12,7 +12,7 @@ import typer
 
 from speech_translator.cli.options import JsonOption
 from speech_translator.cli.surroundings import run, surroundings_of
-from speech_translator.cli.terminal import printable, tell, write
+from speech_translator.cli.terminal import printable, tell, write, write_table
 
 if TYPE_CHECKING:
     from speech_translator.security.accounts import Accounts, Actor
@@ -100,11 +100,7 @@ def list_keys(
 
         write(msgspec.json.encode([record.shown() for record in found]) + b"\n")
         return
-    rows = [("KEY", "USER", "TIER", "SCOPES", "STATE", "NAME"), *map(_row, found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        write("  ".join(cells).rstrip() + "\n")
+    write_table([("KEY", "USER", "TIER", "SCOPES", "STATE", "NAME"), *map(_row, found)])
 
 
 @app.command("rotate")

@@ -11,7 +11,14 @@ import typer
 from speech_translator.cli.exit_codes import ExitCode, exit_code_of_run
 from speech_translator.cli.options import JsonOption, target_language
 from speech_translator.cli.surroundings import ready_services, run, surroundings_of
-from speech_translator.cli.terminal import complain, printable, progress_bars, tell, write
+from speech_translator.cli.terminal import (
+    complain,
+    printable,
+    progress_bars,
+    tell,
+    write,
+    write_table,
+)
 from speech_translator.errors import ModelMissing, SpeechTranslatorError
 
 if TYPE_CHECKING:
@@ -40,10 +47,7 @@ def list_models(context: typer.Context, as_json: JsonOption = False) -> None:
         write(msgspec.json.encode([_fields(card, here) for card, here in found]) + b"\n")
         return
     rows = [("", "MODEL", "TASK", "SIZE", "LICENCE", "SOURCE"), *(_row(*entry) for entry in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        write("  ".join(cells).rstrip() + "\n")
+    write_table(rows)
     for card, here in found:
         if not here and card.hub is None:
             tell(f"{card.id} is not installed. Run: {card.install}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -49,6 +49,14 @@ def write(data: str | bytes) -> None:
         BrokenPipeError: the reader went away.
     """
     typer.echo(data.encode() if isinstance(data, str) else data, nl=False)
+
+
+def write_table(rows: Sequence[Sequence[str]]) -> None:
+    """Rows with columns of one width each; the first row names them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        write("  ".join(cells).rstrip() + "\n")
 
 
 def output_is_terminal() -> bool:
