@@ -33,28 +33,24 @@ class Outcome:
 
 
 async def _one(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str, body: bytes
 ) -> int:
-    writer.write(
-        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n".encode()
-        + body
-    )
-    head = await reader.readuntil(b"\r\n\r\n")
-    lower = head.lower()
+    writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    answer = await reader.readuntil(b"\r\n\r\n")
+    lower = answer.lower()
     start = lower.index(b"content-length:") + 15
     await reader.readexactly(int(lower[start : lower.index(b"\r\n", start)]))
-    return int(head[9:12])
+    return int(answer[9:12])
 
 
 async def _client(
-    port: int, path: str, bodies: Iterator[bytes], until: float, outcome: Outcome
+    port: int, head: str, bodies: Iterator[bytes], until: float, outcome: Outcome
 ) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         while time.monotonic() < until:
             begun = time.monotonic()
-            status = await _one(reader, writer, path, next(bodies))
+            status = await _one(reader, writer, head, next(bodies))
             outcome.latencies.append(time.monotonic() - begun)
             outcome.statuses[status] = outcome.statuses.get(status, 0) + 1
     finally:
@@ -62,15 +58,25 @@ async def _client(
 
 
 async def closed_loop(
-    port: int, path: str, payloads: Iterator[dict[str, object]], *, clients: int, seconds: float
+    port: int,
+    path: str,
+    payloads: Iterator[dict[str, object]],
+    *,
+    key: str,
+    clients: int,
+    seconds: float,
 ) -> Outcome:
-    """Send payloads from ``clients`` connections for ``seconds``."""
+    """Send payloads from ``clients`` connections for ``seconds``, all with one key."""
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"X-API-Key: {key}\r\n"
+    )
     bodies = (json.dumps(payload).encode() for payload in payloads)
     outcome = Outcome()
     begun, cpu = time.monotonic(), time.process_time()
     async with asyncio.timeout(seconds + 60), asyncio.TaskGroup() as group:
         for _ in range(clients):
-            group.create_task(_client(port, path, bodies, begun + seconds, outcome))
+            group.create_task(_client(port, head, bodies, begun + seconds, outcome))
     outcome.seconds = time.monotonic() - begun
     outcome.generator_cpu_s = time.process_time() - cpu
     return outcome

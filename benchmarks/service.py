@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -28,6 +29,8 @@ class Service:
     port: int
     process: subprocess.Popen[bytes]
     ready_after_s: float
+    key: str
+    """Of the largest tier that this machine may make without one."""
 
     def processes(self) -> list[psutil.Process]:
         """The server and all that it started."""
@@ -63,16 +66,41 @@ def _ready(port: int) -> bool:
         return False
 
 
+def _key(port: int) -> str:
+    asked = urllib.request.Request(
+        f"http://127.0.0.1:{port}/auth/api-key",
+        data=b'{"user_id": "benchmark", "tier": "enterprise"}',
+        headers={"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:  # noqa: S310 - ours, on loopback
+        return str(json.loads(answer.read())["api_key"])
+
+
 @contextmanager
 def running(
     environment: Mapping[str, str] | None = None, *, timeout_s: float = 60
 ) -> Iterator[Service]:
-    """Start ``rest_api_v2.py``, wait until it is ready, and stop it at the end."""
+    """Start ``rest_api_v2.py``, wait until it is ready, and stop it at the end.
+
+    Limits are counted as always, and are too high to be met.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        tiers = Path(directory) / "tiers.toml"
+        limits = ("requests_per_minute", "requests_per_day", "characters_per_minute")
+        values = (f"{name} = 1_000_000_000" for name in (*limits, "characters_per_month"))
+        tiers.write_text("\n".join(["[enterprise]", *values]))
+        own = {"TIERS_FILE": str(tiers), "DATA_DIR": f"{directory}/data"}
+        with _started({**own, **(environment or {})}, timeout_s) as service:
+            yield service
+
+
+@contextmanager
+def _started(environment: Mapping[str, str], timeout_s: float) -> Iterator[Service]:
     port = spare_port()
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "rest_api_v2.py")],
-        env={**os.environ, "HOST": "127.0.0.1", "PORT": str(port), **(environment or {})},
+        env={**os.environ, "HOST": "127.0.0.1", "PORT": str(port), **environment},
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
     )
@@ -81,7 +109,8 @@ def running(
             if process.poll() is not None or time.monotonic() - started > timeout_s:
                 raise RuntimeError("The service did not become ready.")
             time.sleep(0.05)
-        yield Service(port, process, time.monotonic() - started)
+        ready_after_s = time.monotonic() - started
+        yield Service(port, process, ready_after_s, _key(port))
     finally:
         process.send_signal(signal.SIGTERM)
         try:

@@ -21,10 +21,11 @@ READY_S = 6.0
 MEMORY_MIB = 1536.0
 
 
-def _work(port: int) -> None:
+def _work(running: service.Service) -> None:
     """Every engine once or more, on real input."""
     recording = RECORDING.read_bytes()
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+    address, headers = f"http://127.0.0.1:{running.port}", {"X-API-Key": running.key}
+    with httpx.Client(base_url=address, headers=headers, timeout=120) as client:
         for source, target in (("en", "pt"), ("pt", "en")):
             texts = [f"Number {number} is here." for number in range(60)]
             languages = {"source_language": source, "target_language": target}
@@ -52,7 +53,7 @@ def main() -> None:
         with service.running() as running:
             ready.append(running.ready_after_s)
             if number == rounds - 1:
-                _work(running.port)
+                _work(running)
                 memory = running.memory()
     seconds = statistics.median(ready)
     report.write(

@@ -79,6 +79,7 @@ def main() -> None:
                     running.port,
                     "/translate/text",
                     payloads,
+                    key=running.key,
                     clients=options.clients,
                     seconds=options.seconds if number else 3,
                 )

@@ -44,6 +44,9 @@ def inherited_environment() -> dict[str, str]:
     }
 
 
+TierLabel = Literal["free", "basic", "pro", "enterprise", "admin"]
+
+
 class Settings(BaseSettings):
     """The whole configuration; immutable."""
 
@@ -80,6 +83,14 @@ class Settings(BaseSettings):
 
     bootstrap_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     """Networks from which development takes a first key's request without a key, as a JSON list."""
+
+    anonymous_tier: TierLabel | None = None
+    """Tier whose limits hold for requests without a key, counted by address. Unset, as it comes,
+    every request that makes the engines work needs a key."""
+
+    tiers_file: Path | None = None
+    """TOML file whose limits stand over the built-in ones, tier by tier and value by value; the
+    built-in ones and their meaning are in ``speech_translator/security/tiers.toml``."""
 
     spool_dir: Path | None = None
     """Where uploads and decoded audio wait; the system's temporary directory by default."""

@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from speech_translator import __version__
 from speech_translator.api import openapi
 from speech_translator.api.accounts import AccountsDoor
-from speech_translator.api.dependencies import ApiState
+from speech_translator.api.dependencies import ApiState, anonymous_principal
 from speech_translator.api.direct_route import DirectRoute
 from speech_translator.api.engine_metrics import EngineEvents, current_figures
 from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
@@ -37,6 +37,9 @@ from speech_translator.api.routes import (
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
+from speech_translator.security.limit_store import MemoryLimitStore
+from speech_translator.security.rate_limiter import RateLimiter
+from speech_translator.security.tiers import load_tiers
 from speech_translator.services import Services, open_services
 from speech_translator.settings import Settings
 
@@ -65,7 +68,14 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         ConfigurationError: the settings name an engine that does not exist.
     """
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
-    state = ApiState(settings, Metrics(), tasks)
+    tiers = load_tiers(settings.tiers_file)
+    state = ApiState(
+        settings,
+        Metrics(),
+        tasks,
+        RateLimiter(MemoryLimitStore(), tiers),
+        anonymous=anonymous_principal(settings),
+    )
     app = FastAPI(
         title="speech-translator",
         description=_DESCRIPTION,

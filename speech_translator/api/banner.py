@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from speech_translator.engines.values import Task
 from speech_translator.scalability.broker import EngineStatus
+from speech_translator.settings import Settings
 
 _TASK_NAMES: Mapping[str, str] = {
     "recognition": "speech to text",
@@ -22,7 +23,7 @@ def listening_lines(url: str) -> list[str]:
 
 
 def engine_lines(
-    url: str, tasks: Mapping[str, Task], states: Mapping[str, EngineStatus]
+    settings: Settings, url: str, tasks: Mapping[str, Task], states: Mapping[str, EngineStatus]
 ) -> list[str]:
     """Shown once every engine has started or given up."""
     lines = []
@@ -34,10 +35,21 @@ def engine_lines(
             line += f": {status.message}"
         lines.append(line)
     body = '{"text":"Good morning, how are you?","source_language":"en","target_language":"pt"}'
+    key = "" if settings.anonymous_tier else '-H "X-API-Key: YOUR_KEY" '
     return [
         "Engines:",
         *lines,
         "Try:",
-        f"  curl {url}/translate/text -d '{body}'",
+        *_key_lines(settings, url),
+        f"  curl {url}/translate/text {key}-d '{body}'",
         f"  or open {url} and {url}/docs in a browser.",
     ]
+
+
+def _key_lines(settings: Settings, url: str) -> list[str]:
+    """How to get a key, where one is needed."""
+    if settings.anonymous_tier:
+        return []
+    if settings.environment == "production":
+        return ["  speech-translator keys create NAME --tier pro"]
+    return [f'  curl {url}/auth/api-key -d \'{{"user_id":"me","tier":"pro"}}\'']

@@ -196,7 +196,7 @@ class AnnouncingServer(uvicorn.Server):
             status.state == "starting" for status in services.broker.status().values()
         ):
             await asyncio.sleep(_BANNER_POLL_S)
-        _say(engine_lines(url, self._state.tasks, services.broker.status()))
+        _say(engine_lines(self._state.settings, url, self._state.tasks, services.broker.status()))
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -183,19 +183,19 @@ class Accounts:
         self._authenticator.forget(old.id)
         return key.text, new
 
-    async def page_token(self, actor: Actor) -> str:
-        """A token for the page on this machine; its key is made when there is none.
+    async def page_holder(self, actor: Actor) -> Principal:
+        """Whom tokens of the page on this machine stand for; their key is made if there is none.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
         if self._page_key and self._page_key.valid(self._clock() + _PAGE_SLACK_MS):
             with suppress(Unauthenticated):  # somebody revoked it
-                return await self.tokens.issue(await self._authenticator.holder(self._page_key.id))
+                return await self._authenticator.holder(self._page_key.id)
         _, self._page_key = await self.create_key(
             PAGE_OWNER, TierName.PRO, actor, name="page", expires_in_days=1, bootstrap=True
         )
-        return await self.tokens.issue(await self._authenticator.holder(self._page_key.id))
+        return await self._authenticator.holder(self._page_key.id)
 
     async def revoke_key(self, key_id: str, actor: Actor) -> None:
         """Close a key for good; here at once, elsewhere when its look-up is over.

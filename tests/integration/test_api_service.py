@@ -282,7 +282,7 @@ def test_from_start_to_restart():
         "ENVIRONMENT": "production",
         "SECRET_PEPPER": "only for this test, and long enough",
     }
-    with start_server(only_text, ready=False) as server, server.client() as client:
+    with start_server(only_text, ready=False, keyed=False) as server, server.client() as client:
         assert client.get("/health/live").status_code == 200
         early = translate(client)  # waits for its engine, or says to come back
         assert early.status_code == 200 or early.headers["retry-after"]

@@ -11,6 +11,7 @@ from tests.support.server import start_server
 
 BODY = {"text": "Hello", "source_language": "en", "target_language": "pt"}
 LIMITS = {
+    "ANONYMOUS_TIER": "admin",
     "HEADER_TIMEOUT_S": "1",
     "BODY_TIMEOUT_S": "1",
     "MAX_BODY_BYTES": "100000",

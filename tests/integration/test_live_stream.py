@@ -79,7 +79,7 @@ async def test_speech_becomes_captions_and_their_translation_while_it_is_spoken(
 ) -> None:
     pcm = recording("0870") + bytes(32_000)
     session = await stream(
-        server.socket_url,
+        server,
         pcm,
         pace=1,
         source_language="en",
@@ -111,7 +111,7 @@ async def test_other_formats_sent_as_fast_as_they_are_taken(
     samples = resample(np.frombuffer(pcm, "<i2").astype(np.float32) / 32_768, 16_000, rate)
     audio = mulaw(samples) if encoding == "mulaw" else to_pcm(samples)
     session = await stream(
-        server.socket_url,
+        server,
         audio,
         bytes_per_s=rate * (1 if encoding == "mulaw" else 2),
         frame_s=0.33,
@@ -140,7 +140,7 @@ async def test_what_a_browser_records_with_its_pauses_left_out(
         left_out=(first_s + 0.3, first_s + pause_s - 0.3),
     )
     async with live_session(
-        server.socket_url,
+        server,
         source_language="en",
         target_languages=["pt"],
         audio={"encoding": encoding},
@@ -176,7 +176,7 @@ async def test_what_is_no_recording_of_a_browser_is_refused_and_frees_its_decode
 ) -> None:
     before = len(server.processes())
     async with live_session(
-        server.socket_url, source_language="en", audio={"encoding": "webm_opus"}
+        server, source_language="en", audio={"encoding": "webm_opus"}
     ) as session:
         await session.socket.send(audio)
         await session.end()
@@ -214,10 +214,8 @@ async def test_a_conversation_in_two_languages_at_once(server: Server) -> None:
         spoken = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.float32)
     portuguese = to_pcm(resample(spoken / 32_768, rate, 16_000))
     first, second = await asyncio.gather(
-        stream(
-            server.socket_url, portuguese, source_language="auto", target_languages=["en", "pt"]
-        ),
-        stream(server.socket_url, recording("0890"), source_language="en", target_languages=["pt"]),
+        stream(server, portuguese, source_language="auto", target_languages=["en", "pt"]),
+        stream(server, recording("0890"), source_language="en", target_languages=["pt"]),
     )
     for session in (first, second):
         check_order(session)
@@ -237,7 +235,7 @@ def as_wav(pcm: bytes, rate: int = 16_000) -> bytes:
 
 async def test_a_translation_is_heard_and_can_be_recognised(server: Server) -> None:
     session = await stream(
-        server.socket_url,
+        server,
         recording("0880"),
         source_language="en",
         target_languages=["en"],
@@ -259,9 +257,7 @@ async def test_a_translation_is_heard_and_can_be_recognised(server: Server) -> N
 
 async def test_engines_that_die_during_a_session_lose_no_word(server: Server) -> None:
     pcm = recording("0880") + bytes(32_000) + recording("0890") + bytes(32_000)
-    async with live_session(
-        server.socket_url, source_language="en", target_languages=["pt"]
-    ) as session:
+    async with live_session(server, source_language="en", target_languages=["pt"]) as session:
         await session.send(pcm[:64_000])
         await session.until(lambda each: each.told("ready"))
         for process in server.processes():
@@ -282,13 +278,11 @@ async def test_a_client_that_drops_in_mid_word_harms_nobody(server: Server) -> N
     faults = server.log().count("Traceback")
     for _ in range(3):
         async with live_session(
-            server.socket_url, source_language="en", target_languages=["pt"], partials=True
+            server, source_language="en", target_languages=["pt"], partials=True
         ) as session:
             await session.send(pcm[:80_000])
             session.socket.transport.abort()
-    after = await stream(
-        server.socket_url, recording("0880"), source_language="en", target_languages=["pt"]
-    )
+    after = await stream(server, recording("0880"), source_language="en", target_languages=["pt"])
     check_order(after)
     assert shared(YOUNG_MAN, after.text) > 0.8
     await no_sessions(server)
@@ -321,7 +315,7 @@ def service() -> Iterator[Server]:
 
 
 async def still_serves(service: Server) -> None:
-    session = await stream(service.socket_url, SPEECH + PAUSE, **START)
+    session = await stream(service, SPEECH + PAUSE, **START)
     check_order(session)
     assert session.text == "Hello there."
     assert session.translation("pt") == "pt:Hello there."
@@ -353,7 +347,7 @@ async def still_serves(service: Server) -> None:
 async def test_a_bad_first_message(
     service: Server, message: str | bytes, code: str, field: str | None
 ) -> None:
-    async with live_session(service.socket_url) as session:
+    async with live_session(service) as session:
         await session.socket.send(message)
         await session.until_closed()
     (failed,) = session.events
@@ -374,7 +368,7 @@ async def test_a_bad_first_message(
 async def test_a_bad_message_in_the_middle(
     service: Server, message: str | bytes, close_code: int, reason: str
 ) -> None:
-    async with live_session(service.socket_url, **START) as session:
+    async with live_session(service, **START) as session:
         await session.send(SPEECH)
         await session.socket.send(message)
         await session.until_closed()
@@ -385,7 +379,7 @@ async def test_a_bad_message_in_the_middle(
 
 
 async def test_a_message_that_is_too_large_to_be_read(service: Server) -> None:
-    async with live_session(service.socket_url, **START) as session:
+    async with live_session(service, **START) as session:
         with contextlib.suppress(ConnectionClosed):  # the refusal may come while it is sent
             await session.socket.send(bytes(3_000_000))
         await session.until_closed()
@@ -395,7 +389,7 @@ async def test_a_message_that_is_too_large_to_be_read(service: Server) -> None:
 
 async def test_frames_of_noise_and_odd_lengths_are_audio_like_any_other(service: Server) -> None:
     noise = np.random.default_rng(1).bytes(40_001)
-    async with live_session(service.socket_url, **START) as session:
+    async with live_session(service, **START) as session:
         for start in range(0, len(noise), 333):
             await session.socket.send(noise[start : start + 333])
         await session.end()
@@ -404,7 +398,7 @@ async def test_frames_of_noise_and_odd_lengths_are_audio_like_any_other(service:
 
 
 async def test_a_silent_client_is_let_go(service: Server) -> None:
-    async with live_session(service.socket_url, **START) as session:
+    async with live_session(service, **START) as session:
         await session.send(SPEECH)
         await session.until_closed()
     check_order(session)
@@ -447,7 +441,7 @@ async def test_a_client_that_does_not_read_is_dropped_as_slow_and_not_as_idle() 
 async def test_a_client_that_listens_may_be_silent_while_it_says_that_it_is_there(
     service: Server,
 ) -> None:
-    async with live_session(service.socket_url, **START) as session:
+    async with live_session(service, **START) as session:
         for _ in range(6):
             await session.socket.send('{"type": "keep_alive"}')
             await asyncio.sleep(0.5)
@@ -461,13 +455,13 @@ async def test_a_client_that_listens_may_be_silent_while_it_says_that_it_is_ther
 
 async def test_one_session_too_many_is_refused_before_the_socket_opens(service: Server) -> None:
     async with (
-        live_session(service.socket_url, **START) as first,
-        live_session(service.socket_url, **START) as second,
+        live_session(service, **START) as first,
+        live_session(service, **START) as second,
     ):
         for session in (first, second):
             await session.until(lambda each: each.told("ready"))
         with pytest.raises(InvalidStatus) as refused:
-            async with live_session(service.socket_url):
+            async with live_session(service):
                 pass
         response = refused.value.response
         assert response.status_code == 503
@@ -492,7 +486,7 @@ async def test_other_sites_may_not_open_sessions(
     service: Server, headers: dict[str, str], status: int
 ) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        async with live_session(service.socket_url, headers=headers):
+        async with live_session(service, headers=headers):
             pass
     assert refused.value.response.status_code == status
     assert json.loads(refused.value.response.body)["code"] == "cross_site_request"
@@ -510,12 +504,12 @@ async def test_a_key_is_checked_before_the_socket_opens(service: Server) -> None
     refusals = (("nonsense", 401, "unauthenticated"), (await made("translate"), 403, "forbidden"))
     for key, status, code in refusals:
         with pytest.raises(InvalidStatus) as refused:
-            async with live_session(service.socket_url, headers={"X-API-Key": key}):
+            async with live_session(service, headers={"X-API-Key": key}):
                 pass
         assert refused.value.response.status_code == status
         assert json.loads(refused.value.response.body)["code"] == code
     headers = {"Authorization": f"Bearer {await made('stream')}"}
-    async with live_session(service.socket_url, headers=headers, **START) as session:
+    async with live_session(service, headers=headers, **START) as session:
         await session.send(SPEECH)
         await session.end()
         await session.until_closed()
@@ -523,9 +517,7 @@ async def test_a_key_is_checked_before_the_socket_opens(service: Server) -> None
 
 
 async def test_our_own_page_may(service: Server) -> None:
-    async with live_session(
-        service.socket_url, headers={"Origin": service.url}, **START
-    ) as session:
+    async with live_session(service, headers={"Origin": service.url}, **START) as session:
         await session.send(SPEECH)
         await session.end()
         await session.until_closed()
@@ -534,7 +526,7 @@ async def test_our_own_page_may(service: Server) -> None:
 
 async def test_sigterm_lets_a_session_finish_its_sentence() -> None:
     with start_server(LIMITS, arguments=SCRIPTED) as service:
-        async with live_session(service.socket_url, **START) as session:
+        async with live_session(service, **START) as session:
             await session.send(SPEECH)
             await session.until(lambda each: each.told("ready"))
             await asyncio.sleep(0.2)
@@ -553,9 +545,9 @@ async def test_the_documented_client_works(server: Server, tmp_path: Path) -> No
     (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "talk.wav").write_bytes(as_wav(recording("0880")))
     (tmp_path / "client.py").write_text(
-        code.replace("ws://127.0.0.1:8000", server.socket_url).replace(
-            "ping_timeout=None", "ping_timeout=None, proxy=None"
-        )
+        code.replace("ws://127.0.0.1:8000", server.socket_url)
+        .replace("YOUR_KEY", server.headers["X-API-Key"])
+        .replace("ping_timeout=None", "ping_timeout=None, proxy=None")
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "client.py", cwd=tmp_path, stdout=asyncio.subprocess.PIPE

@@ -67,7 +67,7 @@ async def test_requests_are_finished_while_probes_are_answered_and_the_rest_refu
         assert int(refused.headers["retry-after"]) > 0
         assert refused.headers["connection"] == "close"
         with pytest.raises(InvalidStatus) as denied:
-            async with live_session(server.socket_url):
+            async with live_session(server):
                 pass
         assert json.loads(denied.value.response.body)["code"] == "draining"
         answer = await request
@@ -96,7 +96,7 @@ async def test_one_grace_period_is_for_everything() -> None:
     """A live session and a request that both outlive it, side by side."""
     with service(3) as server:
         request = await begin(server, "slow")
-        async with live_session(server.socket_url, source_language="de") as session:
+        async with live_session(server, source_language="de") as session:
             await session.until(lambda each: each.told("ready"))
             await session.send(bytes(96_000) + SPEECH + bytes(32_000))
             await session.until(lambda each: each.told("ack"))

@@ -114,7 +114,7 @@ def standard_engines() -> list[ScriptedEngine]:
 @asynccontextmanager
 async def running(*engines: ScriptedEngine, **changes: Any) -> AsyncIterator[Harness]:
     """The application with its lifespan begun."""
-    settings = Settings(**{**CHAINS, **changes})
+    settings = Settings(**{**CHAINS, "anonymous_tier": "admin", **changes})
     broker = Broker(*(engines or standard_engines()))
     decoders = ScriptedDecoders()
     door = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))

@@ -15,6 +15,8 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from tests.support.server import Server
+
 PATH = "/translate/stream"
 
 
@@ -98,18 +100,18 @@ class LiveSession:
 
 @asynccontextmanager
 async def live_session(
-    socket_url: str, *, headers: Mapping[str, str] | None = None, **message: Any
+    server: Server, *, headers: Mapping[str, str] | None = None, **message: Any
 ) -> AsyncIterator[LiveSession]:
     """An open session.
 
     Args:
-        socket_url: ``ws://host:port``.
-        headers: further headers of the handshake.
+        server: the service, whose key is sent.
+        headers: further headers of the handshake, or others.
         message: fields of the first message; none is sent when there are none.
     """
     async with connect(
-        socket_url + PATH,
-        additional_headers=headers,
+        server.socket_url + PATH,
+        additional_headers={**server.headers, **(headers or {})},
         proxy=None,
         max_size=2**20,
         ping_timeout=None,  # pongs wait behind audio that is not read yet
@@ -126,7 +128,7 @@ async def live_session(
 
 
 async def stream(
-    socket_url: str,
+    server: Server,
     pcm: bytes,
     *,
     pace: float = 0.0,
@@ -135,7 +137,7 @@ async def stream(
     **message: Any,
 ) -> LiveSession:
     """A whole session: the first message, all audio, the end, and everything that came back."""
-    async with live_session(socket_url, **message) as session:
+    async with live_session(server, **message) as session:
         try:
             await session.send(pcm, pace=pace, frame_s=frame_s, bytes_per_s=bytes_per_s)
             await session.end()

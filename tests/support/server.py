@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -32,6 +33,8 @@ class Server:
     url: str
     process: subprocess.Popen[bytes]
     output: Path
+    headers: dict[str, str] = field(default_factory=dict)
+    """What its clients send with every request: a key, where one is needed."""
     readiness: list[int] = field(default_factory=list)
     """What ``/health/ready`` answered while it started."""
 
@@ -42,11 +45,22 @@ class Server:
 
     def client(self, **options: object) -> httpx.Client:
         """A client with the service's address as its base."""
-        return httpx.Client(base_url=self.url, timeout=120, trust_env=False, **options)
+        return httpx.Client(**self._options(options))
 
     def async_client(self, **options: object) -> httpx.AsyncClient:
         """The same without blocking."""
-        return httpx.AsyncClient(base_url=self.url, timeout=120, trust_env=False, **options)
+        return httpx.AsyncClient(**self._options(options))
+
+    def _options(self, options: Mapping[str, object]) -> dict[str, Any]:
+        headers = {**self.headers, **dict(options.get("headers") or {})}
+        fixed = {"base_url": self.url, "timeout": 120, "trust_env": False}
+        return {**fixed, **options, "headers": headers}
+
+    def make_key(self) -> str:
+        """A key of the largest tier that this machine may make without one."""
+        with self.client() as client:
+            asked = {"user_id": "tests", "tier": "enterprise"}
+            return str(client.post("/auth/api-key", json=asked).json()["api_key"])
 
     def log(self) -> str:
         """All that it wrote so far."""
@@ -104,6 +118,7 @@ def start_server(
     environment: Mapping[str, str] | None = None,
     *,
     ready: bool = True,
+    keyed: bool = True,
     arguments: Sequence[str] = ("rest_api_v2.py",),
 ) -> Iterator[Server]:
     """A service on a free port; stopped at the end.
@@ -111,6 +126,7 @@ def start_server(
     Args:
         environment: settings, as environment variables over our own.
         ready: wait until its models are loaded.
+        keyed: make a key, which its clients send.
         arguments: what Python runs; another program that says where it listens.
     """
     with tempfile.TemporaryDirectory() as directory:
@@ -134,6 +150,8 @@ def start_server(
         server = Server("", process, output)
         try:
             server.wait_listening()
+            if keyed:
+                server.headers = {"X-API-Key": server.make_key()}
             if ready:
                 server.wait_ready()
             yield server

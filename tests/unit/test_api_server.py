@@ -6,6 +6,7 @@ import pytest
 
 from speech_translator.api.banner import engine_lines, listening_lines
 from speech_translator.api.program import main
+from speech_translator.settings import Settings
 
 URL = "http://127.0.0.1:8000"
 
@@ -17,12 +18,26 @@ def test_the_banner_says_where_and_what_and_how_to_add_what_is_missing():
         "kokoro": SimpleNamespace(state="missing", message="No voices. Run: make voices"),
     }
     tasks = {"bergamot": "translation", "kokoro": "synthesis", "espeak": "synthesis"}
-    text = "\n".join(engine_lines(URL, tasks, states))
+    text = "\n".join(engine_lines(Settings(), URL, tasks, states))
     assert "+ bergamot" in text
     assert "- kokoro" in text
     assert "Run: make voices" in text
     assert "- espeak" in text
-    assert f"curl {URL}/translate/text -d '{{" in text
+    assert f"curl {URL}/auth/api-key -d '{{" in text
+    assert f'curl {URL}/translate/text -H "X-API-Key: YOUR_KEY" -d \'{{' in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "unsaid"),
+    [
+        ({"anonymous_tier": "free"}, f"curl {URL}/translate/text -d", "KEY"),
+        ({"environment": "production"}, "keys create NAME", "auth/api-key"),
+    ],
+)
+def test_the_banner_says_how_to_get_a_key_where_one_is_needed(changes, said, unsaid):
+    text = "\n".join(engine_lines(Settings(**changes), URL, {}, {}))
+    assert said in text
+    assert unsaid not in text
 
 
 @pytest.mark.parametrize(

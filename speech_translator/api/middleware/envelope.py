@@ -18,6 +18,7 @@ from speech_translator.api.errors import (
 from speech_translator.errors import Draining, Overloaded, ShuttingDown, SpeechTranslatorError
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import UNMATCHED
+from speech_translator.security.rate_limiter import header_fields
 
 _QUIET = frozenset({"/health", "/health/simple", "/health/live", "/health/ready", "/metrics"})
 """Routes that machines ask every few seconds: logged at debug level."""
@@ -64,11 +65,12 @@ class Envelope:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        scope.setdefault("state", {})["request_id"] = request_id = secrets.token_hex(12)
+        state = scope.setdefault("state", {})
+        state["request_id"] = secrets.token_hex(12)
         if scope["type"] == "websocket":
-            await self._app(scope, receive, _with_request_id(send, request_id))
+            await self._app(scope, receive, _with_headers(send, state))
             return
-        exchange = _Exchange(send, request_id, self._draining)
+        exchange = _Exchange(send, state, self._draining)
         started = time.perf_counter()
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
@@ -134,21 +136,27 @@ class Envelope:
 class _Exchange:
     """One answer on its way out."""
 
-    __slots__ = ("_draining", "_send", "bytes_out", "request_id", "status")
+    __slots__ = ("_draining", "_send", "_state", "bytes_out", "status")
 
-    def __init__(self, send: Send, request_id: str, draining: Callable[[], bool]) -> None:
+    def __init__(self, send: Send, state: dict[str, Any], draining: Callable[[], bool]) -> None:
         self._send = send
+        self._state = state
         self._draining = draining
-        self.request_id = request_id
         self.status = 0
         self.bytes_out = 0
+
+    @property
+    def request_id(self) -> str:
+        """The id that the server gave this request."""
+        found: str = self._state["request_id"]
+        return found
 
     async def send(self, message: Message) -> None:
         """Pass a message on, with our headers on the first."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = message["headers"] = list(message.get("headers", ()))
-            headers.append((b"x-request-id", self.request_id.encode()))
+            headers.extend(_own_headers(self._state))
             headers.extend(_HEADERS)
             if not any(name == _POLICY[0] for name, _ in headers):
                 headers.append(_POLICY)
@@ -163,13 +171,20 @@ class _Exchange:
         await problem_response(error, self.request_id)(scope, receive, self.send)
 
 
-def _with_request_id(send: Send, request_id: str) -> Send:
-    """Add the id to the answer of a WebSocket's handshake."""
+def _own_headers(state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
+    """What only this request's answer says: its id, and what is left of its limits."""
+    limits = state.get("limits")
+    found = [] if limits is None else header_fields(limits)
+    return [(b"x-request-id", state["request_id"].encode()), *found]
+
+
+def _with_headers(send: Send, state: dict[str, Any]) -> Send:
+    """Add the same to the answer of a WebSocket's handshake."""
 
     async def forward(message: Message) -> None:
         if message["type"] in {"websocket.accept", "websocket.http.response.start"}:
             headers: list[Any] = list(message.get("headers", ()))
-            message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+            message["headers"] = [*headers, *_own_headers(state)]
         await send(message)
 
     return forward

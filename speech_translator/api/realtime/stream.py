@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from starlette.applications import Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from speech_translator.api.dependencies import owner_for, services_of, state_of
+from speech_translator.api.dependencies import admitted, services_of, state_of
 from speech_translator.api.errors import close_code_of, problem_response, request_id_of
 from speech_translator.errors import Draining, SpeechTranslatorError
 from speech_translator.observability import logger
@@ -21,6 +21,9 @@ from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
 
 router = APIRouter()
+
+PROTOCOL = "speech-translator"
+"""Subprotocol that is agreed to. A browser that offers its token as one needs another to be."""
 
 CLOSE_CODES: dict[EndReason, int] = {
     "end": 1000,
@@ -39,16 +42,16 @@ async def translate_stream(socket: WebSocket) -> None:
     try:
         if state.draining:
             raise Draining("The service is stopping; connect again in a moment.")
-        owner = await owner_for(socket, Scope.STREAM)
+        principal = await admitted(socket, Scope.STREAM)
         with hub.place():
-            await socket.accept()
+            await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
             services = services_of(socket)
             driver = LiveDriver(
                 _SocketTransport(socket),
                 services.translator,
                 SessionLimits.from_settings(state.settings),
                 decoders=services.decoders,
-                owner=owner,
+                owner=principal.owner,
             )
             with hub.running(driver):
                 summary = await driver.run()

@@ -21,7 +21,7 @@ from speech_translator.api.answers import (
 )
 from speech_translator.api.body import Pace, cancel_on_disconnect
 from speech_translator.api.dependencies import (
-    owner_for,
+    admitted,
     recording_place,
     request_context,
     services_of,
@@ -152,8 +152,8 @@ async def _receive(
     state = state_of(request)
     settings = state.settings
     began = time.monotonic()
+    principal = await admitted(request, scope)
     context = request_context(request, settings.audio_request_timeout_s)
-    owner = await owner_for(request, scope)
     async with receive_upload(
         request,
         settings.spool_dir,
@@ -172,7 +172,7 @@ async def _receive(
     state.metrics.audio("received", audio.duration)
     longest_s = settings.audio_request_timeout_s + audio.duration
     spent_s = time.monotonic() - began
-    return form, audio, request_context(request, longest_s, spent_s=spent_s, owner=owner)
+    return form, audio, request_context(request, longest_s, spent_s=spent_s, owner=principal.owner)
 
 
 @router.post(

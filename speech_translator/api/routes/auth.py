@@ -14,10 +14,12 @@ from speech_translator.api.answers import no_store
 from speech_translator.api.dependencies import (
     accounts_of,
     actor_of,
+    admitted,
+    credential_of,
     json_of,
     limit_keyless,
     peer_of,
-    principal_of,
+    refused,
     state_of,
 )
 from speech_translator.api.openapi import errors, gives, json_operation, ref
@@ -32,7 +34,7 @@ from speech_translator.errors import InvalidField
 from speech_translator.observability import logger
 from speech_translator.security.bootstrap import is_local_operator, parse_networks
 from speech_translator.security.limits import Rate
-from speech_translator.security.scopes import Principal, Scope, parse_scopes, refusal
+from speech_translator.security.scopes import Scope, parse_scopes
 from speech_translator.security.tiers import TierName
 
 router = APIRouter(tags=["accounts"])
@@ -65,20 +67,19 @@ async def create_api_key(request: Request) -> Response:
     Needs a key with the scope `admin`; in development, requests from this machine that no web page
     and no proxy sent need none: such a key is no administrator's and ends within 30 days.
     """
-    state = state_of(request)
-    settings = state.settings
-    wanted = await json_of(request, _decoder)
-    tier = _tier(wanted.tier)
-    scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
-    principal = await principal_of(request)
-    if principal is not None:
-        principal.require(Scope.ADMIN)
+    settings = state_of(request).settings
+    principal = None
+    if credential_of(request) is not None:
+        principal = await admitted(request, Scope.ADMIN, "account")
         principal.require_key()
     elif settings.environment != "development" or not is_local_operator(
         peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
     ):
-        raise refusal()
-    else:
+        raise await refused(request)
+    wanted = await json_of(request, _decoder)
+    tier = _tier(wanted.tier)
+    scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
+    if principal is None:
         await limit_keyless(request, _BOOTSTRAPS)
     accounts = await accounts_of(request)
     text, record = await accounts.create_key(
@@ -110,7 +111,7 @@ async def list_api_keys(request: Request) -> Response:
 
     `after` is the `next` of the page before.
     """
-    principal = await _required(request)
+    principal = await admitted(request, endpoint="account")
     accounts = await accounts_of(request)
     after = request.query_params.get("after")
     last = None if after is None else await accounts.key_of(principal, after)
@@ -142,7 +143,7 @@ async def rotate_api_key(request: Request) -> Response:
     least as much.
     """
     wanted = await json_of(request, _rotation, optional=True)
-    principal = await _required(request)
+    principal = await admitted(request, endpoint="account")
     principal.require_key()
     accounts = await accounts_of(request)
     old = await accounts.key_of(principal, request.path_params["key_id"])
@@ -165,19 +166,12 @@ async def rotate_api_key(request: Request) -> Response:
 )
 async def revoke_api_key(request: Request) -> Response:
     """Close a key and its tokens for good: here at once, on other replicas within 5 seconds."""
-    principal = await _required(request)
+    principal = await admitted(request, endpoint="account")
     accounts = await accounts_of(request)
     principal.require_key()
     record = await accounts.key_of(principal, request.path_params["key_id"])
     await accounts.revoke_key(record.id, actor_of(request, principal))
     return Response(status_code=204)
-
-
-async def _required(request: Request) -> Principal:
-    principal = await principal_of(request)
-    if principal is None:
-        raise refusal()
-    return principal
 
 
 def _tier(name: str) -> TierName:

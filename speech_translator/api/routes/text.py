@@ -12,8 +12,8 @@ from starlette.responses import Response
 from speech_translator.api.answers import json_response, text_answer
 from speech_translator.api.body import cancel_on_disconnect
 from speech_translator.api.dependencies import (
+    admitted,
     json_of,
-    owner_for,
     request_context,
     services_of,
     state_of,
@@ -56,9 +56,9 @@ async def translate_text(request: Request) -> Response:
     """
     state, services = state_of(request), services_of(request)
     settings = state.settings
+    principal = await admitted(request, Scope.TRANSLATE)
     wanted = await json_of(request, _decoder)
-    owner = await owner_for(request, Scope.TRANSLATE)
-    context = request_context(request, settings.request_timeout_s, owner=owner)
+    context = request_context(request, settings.request_timeout_s, owner=principal.owner)
     source = source_language(wanted.source_language)
     target = target_language(wanted.target_language)
     texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text

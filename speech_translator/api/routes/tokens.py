@@ -15,11 +15,12 @@ from speech_translator.api.answers import encode, no_store
 from speech_translator.api.dependencies import (
     accounts_of,
     actor_of,
+    admitted,
     credential_of,
     json_of,
     limit_keyless,
     peer_of,
-    principal_of,
+    refused,
     state_of,
 )
 from speech_translator.api.openapi import errors, gives, json_operation, ref
@@ -27,7 +28,7 @@ from speech_translator.api.schemas import JsonWebKeys, TokenAnswer, TokenRequest
 from speech_translator.errors import Forbidden
 from speech_translator.security.bootstrap import is_own_page, parse_networks
 from speech_translator.security.limits import Rate
-from speech_translator.security.scopes import parse_scopes, refusal
+from speech_translator.security.scopes import parse_scopes
 
 router = APIRouter(tags=["accounts"])
 
@@ -57,25 +58,26 @@ async def create_token(request: Request) -> Response:
     without, when it is opened on this machine.
     """
     settings = state_of(request).settings
-    wanted = await json_of(request, _decoder, optional=True)
-    scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
-    principal = await principal_of(request)
-    if principal is not None:
+    principal = None
+    if credential_of(request) is not None:
+        principal = await admitted(request, endpoint="account")
         principal.require_key()
-        if scopes is not None and not principal.may_make(principal.tier, scopes):
-            raise Forbidden("The key does not open all of these scopes.")
-        tokens = (await accounts_of(request)).tokens
-        text = await tokens.issue(principal, scopes)
-    elif settings.environment == "development" and is_own_page(
+    elif settings.environment != "development" or not is_own_page(
         peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
     ):
+        raise await refused(request)
+    wanted = await json_of(request, _decoder, optional=True)
+    scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
+    if principal is None:
         await limit_keyless(request, _PAGE_TOKENS)
-        accounts = await accounts_of(request)
-        tokens = accounts.tokens
-        text = await accounts.page_token(actor_of(request, None))
-    else:
-        raise refusal()
-    return no_store(TokenAnswer(access_token=text, expires_in=tokens.tokens.life_s))
+    accounts = await accounts_of(request)
+    if principal is None:
+        principal = await accounts.page_holder(actor_of(request, None))
+    if scopes is not None and not principal.may_make(principal.tier, scopes):
+        raise Forbidden("The key does not open all of these scopes.")
+    text = await accounts.tokens.issue(principal, scopes)
+    answer = TokenAnswer(access_token=text, expires_in=accounts.tokens.tokens.life_s)
+    return no_store(answer)
 
 
 @router.delete(
@@ -88,10 +90,8 @@ async def create_token(request: Request) -> Response:
 )
 async def revoke_token(request: Request) -> Response:
     """Close the token that this request carries: here at once, elsewhere within 5 seconds."""
-    principal, credential = await principal_of(request), credential_of(request)
-    if principal is None or credential is None:
-        raise refusal()
-    if principal.token_id is None:
+    principal, credential = await admitted(request, endpoint="account"), credential_of(request)
+    if principal.token_id is None or credential is None:
         raise Forbidden("This closes the token that it is sent with, and a key was sent.")
     accounts = await accounts_of(request)
     await accounts.revoke_token(credential, actor_of(request, principal))
