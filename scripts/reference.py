@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from speech_translator import errors
-from speech_translator.api.errors import status_of
+from speech_translator.problems import status_of
 from speech_translator.settings import Settings
 
 TARGET = Path(__file__).parent.parent / "docs" / "REFERENCE.md"

@@ -51,7 +51,7 @@
             └── Draining              draining             it was not begun
 
 Messages are for the caller: they say what to do and never hold the caller's text, a stack or a
-path. ``api/errors.py`` is the one place that maps the tree to HTTP, WebSocket and CLI answers.
+path. ``problems.py`` is the one place that maps the tree to HTTP and WebSocket answers.
 """
 
 from __future__ import annotations

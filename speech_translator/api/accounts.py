@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from speech_translator.errors import ConfigurationError
+from speech_translator.security.scopes import Principal
 from speech_translator.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,7 +46,12 @@ class AccountsDoor:
 
     async def close(self) -> None:
         """Close what was opened."""
+        self._accounts = None
         await self._stack.aclose()
+
+    async def authenticate(self, credential: str) -> Principal:
+        """Who holds a key or token; see ``Accounts.authenticate`` and ``get``."""
+        return await (await self.get()).authenticate(credential)
 
 
 def _url(settings: Settings) -> str:

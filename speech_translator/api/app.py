@@ -18,10 +18,10 @@ from starlette.middleware import Middleware
 from speech_translator import __version__
 from speech_translator.api import openapi
 from speech_translator.api.accounts import AccountsDoor
-from speech_translator.api.dependencies import ApiState, anonymous_principal
+from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
 from speech_translator.api.engine_metrics import EngineEvents, current_figures
-from speech_translator.api.errors import on_error, on_http_exception, on_validation_error
+from speech_translator.api.errors import on_http_exception, on_validation_error
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
 from speech_translator.api.realtime import stream
 from speech_translator.api.routes import (
@@ -37,9 +37,11 @@ from speech_translator.api.routes import (
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
+from speech_translator.problems import on_error
+from speech_translator.security.guard import Guard
 from speech_translator.security.limit_store import MemoryLimitStore
 from speech_translator.security.rate_limiter import RateLimiter
-from speech_translator.security.tiers import load_tiers
+from speech_translator.security.tiers import TierName, load_tiers
 from speech_translator.services import Services, open_services
 from speech_translator.settings import Settings
 
@@ -68,14 +70,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         ConfigurationError: the settings name an engine that does not exist.
     """
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
-    tiers = load_tiers(settings.tiers_file)
-    state = ApiState(
-        settings,
-        Metrics(),
-        tasks,
-        RateLimiter(MemoryLimitStore(), tiers),
-        anonymous=anonymous_principal(settings),
-    )
+    accounts = AccountsDoor(settings)
+    state = ApiState(settings, Metrics(), tasks, accounts, _guard(settings, accounts))
     app = FastAPI(
         title="speech-translator",
         description=_DESCRIPTION,
@@ -112,6 +108,13 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     return app
 
 
+def _guard(settings: Settings, accounts: AccountsDoor) -> Guard:
+    tiers = load_tiers(settings.tiers_file)
+    limiter = RateLimiter(MemoryLimitStore(), tiers)
+    anonymous = TierName(settings.anonymous_tier) if settings.anonymous_tier else None
+    return Guard(accounts.authenticate, limiter, tiers, anonymous=anonymous)
+
+
 def _lifespan(
     state: ApiState, given: Services | None
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -120,7 +123,6 @@ def _lifespan(
         if given is None and not structlog.is_configured():  # served by uvicorn's own command
             start_logging(state.settings)
         async with AsyncExitStack() as stack:
-            state.accounts = AccountsDoor(state.settings)
             stack.push_async_callback(state.accounts.close)
             if state.settings.environment == "production":
                 await state.accounts.get()

@@ -1,11 +1,7 @@
-"""What a route takes from its request: its body, the services, who asks, and until when.
-
-Where ``ANONYMOUS_TIER`` lets requests without a key in, they belong to ``anonymous``.
-"""
+"""What a route takes from its request: its body, the services, who asks, and until when."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -17,23 +13,15 @@ from starlette.requests import HTTPConnection, Request
 
 from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.body import Pace, read_json
-from speech_translator.api.errors import request_id_of
 from speech_translator.engines.values import EngineInfo, Priority, Task
-from speech_translator.errors import (
-    InvalidField,
-    LimitExceeded,
-    Overloaded,
-    SpeechTranslatorError,
-    Unauthenticated,
-)
+from speech_translator.errors import InvalidField, Overloaded
 from speech_translator.observability import Metrics
+from speech_translator.problems import request_id_of
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.results import RequestContext
-from speech_translator.security.limit_store import LimitStore, MemoryLimitStore
-from speech_translator.security.limits import Debit, Rate
-from speech_translator.security.rate_limiter import EndpointClass, RateLimiter, exceeded
-from speech_translator.security.scopes import USUAL_SCOPES, Principal, Scope, refusal
-from speech_translator.security.tiers import TierName
+from speech_translator.security.guard import ANONYMOUS, Caller, Guard, peer_of
+from speech_translator.security.rate_limiter import EndpointClass
+from speech_translator.security.scopes import Principal, Scope
 from speech_translator.services import Services
 from speech_translator.settings import Settings
 
@@ -42,9 +30,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ANONYMOUS = "anonymous"
-KEY_HEADER = "x-api-key"
-TOKEN_PROTOCOL = "bearer."  # noqa: S105 - what precedes one
 TIMEOUT_HEADER = "x-request-timeout"
 
 
@@ -60,14 +45,12 @@ class ApiState:
     settings: Settings
     metrics: Metrics
     tasks: Mapping[str, Task]
-    limiter: RateLimiter
+    accounts: AccountsDoor
+    guard: Guard
     services: Services | None = None
     stop_at: float | None = None
     started_at: float = field(default_factory=time.monotonic)
     recordings: int = 0
-    accounts: AccountsDoor | None = None
-    keyless: LimitStore = field(default_factory=MemoryLimitStore)  # what is had without a key
-    anonymous: Principal | None = None  # who asks without a key, where that is allowed
     languages: tuple[tuple[EngineInfo, ...], bytes] | None = None  # kept body of /languages
     openapi: bytes | None = None  # kept body of /openapi.json
 
@@ -88,13 +71,6 @@ class ApiState:
         return max(0.0, self.stop_at - time.monotonic())
 
 
-def anonymous_principal(settings: Settings) -> Principal | None:
-    """Who asks without a key; None where a key is needed."""
-    if settings.anonymous_tier is None:
-        return None
-    return Principal(ANONYMOUS, "", TierName(settings.anonymous_tier), USUAL_SCOPES)
-
-
 def state_of(connection: HTTPConnection) -> ApiState:
     """The application's state."""
     state: ApiState = connection.app.state.api
@@ -107,24 +83,6 @@ def services_of(connection: HTTPConnection) -> Services:
     if services is None:
         raise RuntimeError("the application was called before its lifespan began")
     return services
-
-
-def address_block(peer: str | None) -> str:
-    """What counts as one address: an IPv4 address, or the /64 that one host has of IPv6."""
-    try:
-        address = ipaddress.ip_address((peer or "").partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    return str(ipaddress.IPv6Network((address, 64), strict=False))
-
-
-def peer_of(connection: HTTPConnection) -> str | None:
-    """The address that the connection comes from; None for a Unix socket."""
-    return connection.client.host if connection.client else None
 
 
 async def json_of(
@@ -188,46 +146,7 @@ async def accounts_of(connection: HTTPConnection) -> Accounts:
         ConfigurationError: they cannot be opened as the settings are.
         StoreUnavailable: the database does not answer.
     """
-    door = state_of(connection).accounts
-    if door is None:
-        raise RuntimeError("the application was called before its lifespan began")
-    return await door.get()
-
-
-def credential_of(connection: HTTPConnection) -> str | None:
-    """The key or token that came with a request: ``X-API-Key``, or ``Authorization: Bearer``.
-
-    Browsers set no headers on a WebSocket: there it may be a subprotocol, ``bearer.<token>``.
-    """
-    key = connection.headers.get(KEY_HEADER)
-    if key is not None:
-        return key
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        return token.strip()
-    offered = connection.scope.get("subprotocols", ())
-    found = (name for name in offered if name.startswith(TOKEN_PROTOCOL))
-    return next((name.removeprefix(TOKEN_PROTOCOL) for name in found), None)
-
-
-async def principal_of(connection: HTTPConnection) -> Principal | None:
-    """Who asks, by their key; None when they gave none.
-
-    Raises:
-        Unauthenticated: they gave one that is not valid.
-        StoreUnavailable: it cannot be looked up.
-    """
-    credential = credential_of(connection)
-    if credential is None:
-        return None
-    return await (await accounts_of(connection)).authenticate(credential)
-
-
-async def refused(connection: HTTPConnection) -> SpeechTranslatorError:
-    """The error for a request without a valid credential, counted against its address."""
-    limiter = state_of(connection).limiter
-    decision = await limiter.refuse(address_block(peer_of(connection)))
-    return refusal() if decision.allowed else exceeded(decision)
+    return await state_of(connection).accounts.get()
 
 
 def actor_of(connection: HTTPConnection, principal: Principal | None) -> Actor:
@@ -238,55 +157,11 @@ def actor_of(connection: HTTPConnection, principal: Principal | None) -> Actor:
     return Actor(owner, peer_of(connection) or "", request_id_of(connection))
 
 
-async def limit_keyless(connection: HTTPConnection, rate: Rate) -> None:
-    """Count one of the few things that can be had without a key.
-
-    Raises:
-        LimitExceeded: too many were had lately.
-    """
-    decision = await state_of(connection).keyless.acquire([Debit(ANONYMOUS, rate)])
-    if not decision.allowed:
-        raise LimitExceeded("Too much was asked without a key.", retry_after=decision.retry_after_s)
-
-
 async def admitted(
     connection: HTTPConnection, scope: Scope | None = None, endpoint: EndpointClass = "work"
-) -> Principal:
-    """Who asks, let in: authenticated, allowed, and one request debited. Fails closed.
-
-    What is left of their limits goes into the answer's headers.
-
-    Args:
-        connection: the request.
-        scope: what their credential must open; None where any does.
-        endpoint: which limits it counts against.
-
-    Raises:
-        Unauthenticated: no credential, or one that is not valid.
-        Forbidden: it lacks the scope.
-        LimitExceeded: a limit is used up.
-        StoreUnavailable: it cannot be looked up.
-    """
-    state = state_of(connection)
-    try:
-        principal = await principal_of(connection)
-        if principal is None and endpoint == "work":
-            principal = state.anonymous
-        if principal is None:
-            raise refusal()
-    except Unauthenticated:
-        raise await refused(connection) from None
-    if scope is not None:
-        principal.require(scope)
-    if principal is state.anonymous:
-        subject = f"address:{address_block(peer_of(connection))}"
-    else:
-        subject = f"owner:{principal.owner}"
-    decision = await state.limiter.admit(subject, principal.tier, endpoint)
-    connection.scope["state"]["limits"] = decision
-    if not decision.allowed:
-        raise exceeded(decision)
-    return principal
+) -> Caller:
+    """Who asks, let in; arguments and errors as ``Guard.admit``."""
+    return await state_of(connection).guard.admit(connection, scope, endpoint)
 
 
 def _seconds(text: str) -> float:

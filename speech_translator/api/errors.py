@@ -1,143 +1,24 @@
-"""The one mapping of the error tree to the wire: HTTP status and body, WebSocket close code.
-
-Bodies are ``application/problem+json`` (RFC 9457) with a stable ``code`` and the request id. They
-hold the error's own message and details, which never quote what the caller sent.
-"""
+"""What the framework refuses by itself, in the words of our error tree; see ``problems``."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from http import HTTPStatus
 
-import orjson
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator import errors
 from speech_translator.errors import SpeechTranslatorError
+from speech_translator.problems import problem_response, request_id_of
 
-PROBLEM_TYPE = "application/problem+json"
 CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that left; seen in logs and metrics only."""
-
-_STATUS: Mapping[type[SpeechTranslatorError], int] = {
-    SpeechTranslatorError: 500,
-    errors.ConfigurationError: 503,
-    errors.InvalidRequest: 422,
-    errors.MalformedBody: 400,
-    errors.PayloadTooLarge: 413,
-    errors.BodyTimeout: 408,
-    errors.UnsupportedMediaType: 415,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.LimitExceeded: 429,
-    errors.NotFound: 404,
-    errors.MethodNotAllowed: 405,
-    errors.UntrustedHost: 421,
-    errors.CrossSiteRequest: 403,
-    errors.UnsupportedAudio: 415,
-    errors.AudioTooLong: 413,
-    errors.Unavailable: 503,
-    errors.EngineFailed: 502,
-    errors.EngineTimeout: 504,
-    errors.DeadlineExceeded: 504,
-}
-"""Status by class; a class that is not named takes that of its nearest parent."""
-
-_RETRY_AFTER: Mapping[type[SpeechTranslatorError], float] = {
-    errors.EngineUnavailable: 2,
-    errors.Overloaded: 1,
-    errors.ShuttingDown: 5,
-    errors.EngineTimeout: 5,
-}
-"""Seconds for ``Retry-After`` where the error itself names none."""
-
-_CLOSE_CODE: Mapping[type[SpeechTranslatorError], int] = {
-    SpeechTranslatorError: 1011,
-    errors.InvalidRequest: 1008,
-    errors.PayloadTooLarge: 1009,
-    errors.Unavailable: 1013,
-    errors.ShuttingDown: 1012,
-    errors.EngineFailed: 1011,
-}
-"""WebSocket close codes (RFC 6455 and IANA's registry), by the same rule."""
 
 
 class ClientDisconnected(Exception):  # an event, not an error of ours
     """The client left before it was answered; there is nobody to tell."""
-
-
-def status_of(error: SpeechTranslatorError) -> int:
-    """HTTP status of an error."""
-    return next(_STATUS[cls] for cls in type(error).__mro__ if cls in _STATUS)
-
-
-def close_code_of(error: SpeechTranslatorError) -> int:
-    """WebSocket close code of an error."""
-    return next(_CLOSE_CODE[cls] for cls in type(error).__mro__ if cls in _CLOSE_CODE)
-
-
-def title_of(code: str) -> str:
-    """The code in words: ``text_too_long`` is "Text too long"."""
-    return code.replace("_", " ").capitalize()
-
-
-def retry_after_of(error: SpeechTranslatorError) -> int | None:
-    """Whole seconds for ``Retry-After``, or None where a retry makes no more sense later."""
-    seconds = getattr(error, "retry_after", None) or next(
-        (_RETRY_AFTER[cls] for cls in type(error).__mro__ if cls in _RETRY_AFTER), None
-    )
-    return None if seconds is None else max(1, math.ceil(seconds))
-
-
-def problem(error: SpeechTranslatorError, request_id: str) -> dict[str, object]:
-    """The members of a problem document."""
-    members: dict[str, object] = {
-        "type": f"urn:speech-translator:error:{error.code}",
-        "title": title_of(error.code),
-        "status": status_of(error),
-        "detail": error.message,
-        "code": error.code,
-        "request_id": request_id,
-    }
-    return {**members, **error.details, **members}  # details stand after, and replace nothing
-
-
-def problem_response(
-    error: SpeechTranslatorError, request_id: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    """The answer to a request that failed."""
-    sent = dict(headers or {})
-    retry_after = retry_after_of(error)
-    if retry_after is not None:
-        sent["Retry-After"] = str(retry_after)
-    if isinstance(error, errors.Unauthenticated):
-        sent["WWW-Authenticate"] = 'Bearer realm="speech-translator"'  # RFC 9110, 11.6.1
-    sent["Cache-Control"] = "no-store"
-    if isinstance(error, errors.PayloadTooLarge | errors.BodyTimeout):
-        sent["Connection"] = "close"  # the rest of the body may never come, or never end
-    return Response(
-        orjson.dumps(problem(error, request_id), default=str),
-        status_code=status_of(error),
-        headers=sent,
-        media_type=PROBLEM_TYPE,
-    )
-
-
-def request_id_of(connection: HTTPConnection) -> str:
-    """The id that the server gave this request."""
-    found: str = connection.scope["state"].get("request_id", "")
-    return found
-
-
-async def on_error(request: Request, error: Exception) -> Response:
-    """Answer an error of our tree."""
-    if not isinstance(error, SpeechTranslatorError):
-        raise error
-    return problem_response(error, request_id_of(request))
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:

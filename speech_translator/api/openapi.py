@@ -15,7 +15,7 @@ from fastapi.openapi.utils import get_openapi
 
 from speech_translator import __version__
 from speech_translator.api import schemas
-from speech_translator.api.errors import PROBLEM_TYPE
+from speech_translator.problems import PROBLEM_TYPE
 
 Json = dict[str, Any]
 

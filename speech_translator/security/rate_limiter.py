@@ -65,7 +65,15 @@ class RateLimiter:
         Raises:
             StoreUnavailable: the counters cannot be reached.
         """
-        return await self._store.acquire([Debit(f"address:{address}", REFUSED)])
+        return await self.take(f"address:{address}", REFUSED)
+
+    async def take(self, subject: str, rate: Rate) -> Decision:
+        """Take one unit of a rate that is no tier's.
+
+        Raises:
+            StoreUnavailable: the counters cannot be reached.
+        """
+        return await self._store.acquire([Debit(subject, rate)])
 
 
 def exceeded(decision: Decision) -> LimitExceeded:

@@ -281,6 +281,7 @@ def test_from_start_to_restart():
         "LIVE_SYNTHESIZERS": "[]",
         "ENVIRONMENT": "production",
         "SECRET_PEPPER": "only for this test, and long enough",
+        "ANONYMOUS_TIER": "admin",
     }
     with start_server(only_text, ready=False, keyed=False) as server, server.client() as client:
         assert client.get("/health/live").status_code == 200

@@ -418,6 +418,7 @@ async def test_a_client_that_does_not_read_is_dropped_as_slow_and_not_as_idle() 
         async with connect(
             service.socket_url + "/translate/stream",
             sock=line, proxy=None, ping_timeout=None, max_queue=1,
+            additional_headers=service.headers,
         ) as client:  # fmt: skip
             await client.send(json.dumps({**START, "speech": True}))
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from speech_translator import errors
-from speech_translator.api.errors import (
+from speech_translator.problems import (
     close_code_of,
     problem_response,
     retry_after_of,

@@ -18,13 +18,13 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from speech_translator.api.errors import problem_response
 from speech_translator.errors import (
     CrossSiteRequest,
     InvalidRequest,
     SpeechTranslatorError,
     UntrustedHost,
 )
+from speech_translator.problems import problem_response
 from speech_translator.settings import Settings
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -10,14 +10,11 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from speech_translator.api.errors import (
-    CLIENT_CLOSED_REQUEST,
-    ClientDisconnected,
-    problem_response,
-)
+from speech_translator.api.errors import CLIENT_CLOSED_REQUEST, ClientDisconnected
 from speech_translator.errors import Draining, Overloaded, ShuttingDown, SpeechTranslatorError
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import UNMATCHED
+from speech_translator.problems import problem_response
 from speech_translator.security.rate_limiter import header_fields
 
 _QUIET = frozenset({"/health", "/health/simple", "/health/live", "/health/ready", "/metrics"})

@@ -13,9 +13,9 @@ from starlette.applications import Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from speech_translator.api.dependencies import admitted, services_of, state_of
-from speech_translator.api.errors import close_code_of, problem_response, request_id_of
 from speech_translator.errors import Draining, SpeechTranslatorError
 from speech_translator.observability import logger
+from speech_translator.problems import close_code_of, problem_response, request_id_of
 from speech_translator.security.scopes import Scope
 from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
@@ -31,7 +31,7 @@ CLOSE_CODES: dict[EndReason, int] = {
     "session_too_long": 1008,
     "shutting_down": 1012,
 }
-"""Of sessions that were not broken off; errors have theirs in ``api.errors``."""
+"""Of sessions that were not broken off; errors have theirs in ``problems``."""
 
 
 @router.websocket("/translate/stream")
@@ -42,7 +42,7 @@ async def translate_stream(socket: WebSocket) -> None:
     try:
         if state.draining:
             raise Draining("The service is stopping; connect again in a moment.")
-        principal = await admitted(socket, Scope.STREAM)
+        caller = await admitted(socket, Scope.STREAM)
         with hub.place():
             await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
             services = services_of(socket)
@@ -51,7 +51,7 @@ async def translate_stream(socket: WebSocket) -> None:
                 services.translator,
                 SessionLimits.from_settings(state.settings),
                 decoders=services.decoders,
-                owner=principal.owner,
+                owner=caller.owner,
             )
             with hub.running(driver):
                 summary = await driver.run()

@@ -27,7 +27,6 @@ from speech_translator.api.dependencies import (
     services_of,
     state_of,
 )
-from speech_translator.api.errors import request_id_of
 from speech_translator.api.multipart import multipart_mixed
 from speech_translator.api.negotiation import preferred_type
 from speech_translator.api.openapi import form_operation, ref
@@ -47,6 +46,7 @@ from speech_translator.languages import Language
 from speech_translator.media import MEDIA_TYPES, DecodedAudio
 from speech_translator.media import encode as encode_audio
 from speech_translator.media.encoding import OUTPUT_RATES, choose_rate
+from speech_translator.problems import request_id_of
 from speech_translator.scalability.results import (
     RequestContext,
     SpokenTranslation,
@@ -152,7 +152,7 @@ async def _receive(
     state = state_of(request)
     settings = state.settings
     began = time.monotonic()
-    principal = await admitted(request, scope)
+    caller = await admitted(request, scope)
     context = request_context(request, settings.audio_request_timeout_s)
     async with receive_upload(
         request,
@@ -172,7 +172,7 @@ async def _receive(
     state.metrics.audio("received", audio.duration)
     longest_s = settings.audio_request_timeout_s + audio.duration
     spent_s = time.monotonic() - began
-    return form, audio, request_context(request, longest_s, spent_s=spent_s, owner=principal.owner)
+    return form, audio, request_context(request, longest_s, spent_s=spent_s, owner=caller.owner)
 
 
 @router.post(

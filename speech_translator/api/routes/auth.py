@@ -15,11 +15,7 @@ from speech_translator.api.dependencies import (
     accounts_of,
     actor_of,
     admitted,
-    credential_of,
     json_of,
-    limit_keyless,
-    peer_of,
-    refused,
     state_of,
 )
 from speech_translator.api.openapi import errors, gives, json_operation, ref
@@ -33,6 +29,7 @@ from speech_translator.api.schemas import (
 from speech_translator.errors import InvalidField
 from speech_translator.observability import logger
 from speech_translator.security.bootstrap import is_local_operator, parse_networks
+from speech_translator.security.guard import credential_of, peer_of
 from speech_translator.security.limits import Rate
 from speech_translator.security.scopes import Scope, parse_scopes
 from speech_translator.security.tiers import TierName
@@ -67,20 +64,21 @@ async def create_api_key(request: Request) -> Response:
     Needs a key with the scope `admin`; in development, requests from this machine that no web page
     and no proxy sent need none: such a key is no administrator's and ends within 30 days.
     """
-    settings = state_of(request).settings
+    state = state_of(request)
+    settings = state.settings
     principal = None
     if credential_of(request) is not None:
-        principal = await admitted(request, Scope.ADMIN, "account")
+        principal = (await admitted(request, Scope.ADMIN, "account")).principal
         principal.require_key()
     elif settings.environment != "development" or not is_local_operator(
         peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
     ):
-        raise await refused(request)
+        raise await state.guard.refuse(request)
     wanted = await json_of(request, _decoder)
     tier = _tier(wanted.tier)
     scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
     if principal is None:
-        await limit_keyless(request, _BOOTSTRAPS)
+        await state.guard.limit_keyless(_BOOTSTRAPS)
     accounts = await accounts_of(request)
     text, record = await accounts.create_key(
         wanted.user_id,
@@ -111,7 +109,7 @@ async def list_api_keys(request: Request) -> Response:
 
     `after` is the `next` of the page before.
     """
-    principal = await admitted(request, endpoint="account")
+    principal = (await admitted(request, endpoint="account")).principal
     accounts = await accounts_of(request)
     after = request.query_params.get("after")
     last = None if after is None else await accounts.key_of(principal, after)
@@ -143,7 +141,7 @@ async def rotate_api_key(request: Request) -> Response:
     least as much.
     """
     wanted = await json_of(request, _rotation, optional=True)
-    principal = await admitted(request, endpoint="account")
+    principal = (await admitted(request, endpoint="account")).principal
     principal.require_key()
     accounts = await accounts_of(request)
     old = await accounts.key_of(principal, request.path_params["key_id"])
@@ -166,7 +164,7 @@ async def rotate_api_key(request: Request) -> Response:
 )
 async def revoke_api_key(request: Request) -> Response:
     """Close a key and its tokens for good: here at once, on other replicas within 5 seconds."""
-    principal = await admitted(request, endpoint="account")
+    principal = (await admitted(request, endpoint="account")).principal
     accounts = await accounts_of(request)
     principal.require_key()
     record = await accounts.key_of(principal, request.path_params["key_id"])

@@ -18,11 +18,11 @@ from speech_translator.api.dependencies import (
     services_of,
     state_of,
 )
-from speech_translator.api.errors import request_id_of
 from speech_translator.api.openapi import json_operation
 from speech_translator.api.parsing import checked_glossary, source_language, target_language
 from speech_translator.api.schemas import TranslateTextAnswer, TranslateTextRequest
 from speech_translator.errors import EmptyText, TextTooLong, TooManyTexts
+from speech_translator.problems import request_id_of
 from speech_translator.security.scopes import Scope
 from speech_translator.settings import Settings
 from speech_translator.text import validate_text
@@ -56,9 +56,9 @@ async def translate_text(request: Request) -> Response:
     """
     state, services = state_of(request), services_of(request)
     settings = state.settings
-    principal = await admitted(request, Scope.TRANSLATE)
+    caller = await admitted(request, Scope.TRANSLATE)
     wanted = await json_of(request, _decoder)
-    context = request_context(request, settings.request_timeout_s, owner=principal.owner)
+    context = request_context(request, settings.request_timeout_s, owner=caller.owner)
     source = source_language(wanted.source_language)
     target = target_language(wanted.target_language)
     texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text

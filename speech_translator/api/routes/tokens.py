@@ -16,17 +16,14 @@ from speech_translator.api.dependencies import (
     accounts_of,
     actor_of,
     admitted,
-    credential_of,
     json_of,
-    limit_keyless,
-    peer_of,
-    refused,
     state_of,
 )
 from speech_translator.api.openapi import errors, gives, json_operation, ref
 from speech_translator.api.schemas import JsonWebKeys, TokenAnswer, TokenRequest
 from speech_translator.errors import Forbidden
 from speech_translator.security.bootstrap import is_own_page, parse_networks
+from speech_translator.security.guard import credential_of, peer_of
 from speech_translator.security.limits import Rate
 from speech_translator.security.scopes import parse_scopes
 
@@ -57,19 +54,20 @@ async def create_token(request: Request) -> Response:
     Needs a key: a token makes no other. In development the page that this service serves gets one
     without, when it is opened on this machine.
     """
-    settings = state_of(request).settings
+    state = state_of(request)
+    settings = state.settings
     principal = None
     if credential_of(request) is not None:
-        principal = await admitted(request, endpoint="account")
+        principal = (await admitted(request, endpoint="account")).principal
         principal.require_key()
     elif settings.environment != "development" or not is_own_page(
         peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
     ):
-        raise await refused(request)
+        raise await state.guard.refuse(request)
     wanted = await json_of(request, _decoder, optional=True)
     scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
     if principal is None:
-        await limit_keyless(request, _PAGE_TOKENS)
+        await state.guard.limit_keyless(_PAGE_TOKENS)
     accounts = await accounts_of(request)
     if principal is None:
         principal = await accounts.page_holder(actor_of(request, None))
@@ -90,7 +88,8 @@ async def create_token(request: Request) -> Response:
 )
 async def revoke_token(request: Request) -> Response:
     """Close the token that this request carries: here at once, elsewhere within 5 seconds."""
-    principal, credential = await admitted(request, endpoint="account"), credential_of(request)
+    principal = (await admitted(request, endpoint="account")).principal
+    credential = credential_of(request)
     if principal.token_id is None or credential is None:
         raise Forbidden("This closes the token that it is sent with, and a key was sent.")
     accounts = await accounts_of(request)

@@ -1,0 +1,173 @@
+"""The door of a route: who asks, whether they may, and one request of what they may have.
+
+Fails closed: who cannot be known is not let in. It works in any Starlette or FastAPI application,
+on requests and on WebSocket handshakes; its refusals are errors of the tree, which
+``problems.on_error`` answers::
+
+    caller = await guard.admit(request, Scope.TRANSLATE)
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import HTTPConnection
+
+from speech_translator.errors import SpeechTranslatorError, Unauthenticated
+from speech_translator.security.limits import Decision, Rate
+from speech_translator.security.rate_limiter import EndpointClass, RateLimiter, exceeded
+from speech_translator.security.scopes import USUAL_SCOPES, Principal, Scope, refusal
+from speech_translator.security.tiers import Tier, TierName, Tiers
+
+ANONYMOUS = "anonymous"
+"""The owner of what was done without a key."""
+
+KEY_HEADER = "x-api-key"
+TOKEN_PROTOCOL = "bearer."  # noqa: S105 - what precedes one
+
+Authenticate = Callable[[str], Awaitable[Principal]]
+"""From a key or token to who holds it; raises ``Unauthenticated`` or ``StoreUnavailable``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who was let in.
+
+    ``subject`` says whose allowance they take from: ``owner:<id>``, or ``address:<block>`` for
+    those without a key; ``tier`` what that is.
+    """
+
+    principal: Principal
+    subject: str
+    tier: Tier
+
+    @property
+    def owner(self) -> str:
+        """Whose work it is."""
+        return self.principal.owner
+
+
+class Guard:
+    """Lets requests in.
+
+    Args:
+        authenticate: see there; ``Accounts.authenticate`` is one.
+        limiter: counts requests.
+        tiers: what each tier may take.
+        anonymous: the tier of requests without a key; None where a key is needed.
+    """
+
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        limiter: RateLimiter,
+        tiers: Tiers,
+        *,
+        anonymous: TierName | None = None,
+    ) -> None:
+        self._authenticate = authenticate
+        self._limiter = limiter
+        self._tiers = tiers
+        self._anonymous = (
+            None if anonymous is None else Principal(ANONYMOUS, "", anonymous, USUAL_SCOPES)
+        )
+
+    async def admit(
+        self,
+        connection: HTTPConnection,
+        scope: Scope | None = None,
+        endpoint: EndpointClass = "work",
+    ) -> Caller:
+        """Who asks, let in: authenticated, allowed, and one request debited.
+
+        What is left of their limits is kept in the connection's state, for the answer's headers.
+
+        Args:
+            connection: the request.
+            scope: what their credential must open; None where any does.
+            endpoint: which limits it counts against.
+
+        Raises:
+            Unauthenticated: no credential, or one that is not valid.
+            Forbidden: it lacks the scope.
+            LimitExceeded: a limit is used up.
+            StoreUnavailable: it cannot be looked up.
+        """
+        caller = await self._caller(connection, endpoint)
+        if scope is not None:
+            caller.principal.require(scope)
+        decision = await self._limiter.admit(caller.subject, caller.tier.name, endpoint)
+        connection.scope.setdefault("state", {})["limits"] = decision
+        if not decision.allowed:
+            raise exceeded(decision)
+        return caller
+
+    async def refuse(self, connection: HTTPConnection) -> SpeechTranslatorError:
+        """The error for a request without a valid credential, counted against its address.
+
+        Raises:
+            StoreUnavailable: the counters cannot be reached.
+        """
+        decision = await self._limiter.refuse(address_block(peer_of(connection)))
+        return refusal() if decision.allowed else exceeded(decision)
+
+    async def limit_keyless(self, rate: Rate) -> None:
+        """Count one of the few things that can be had without a key, over all who ask.
+
+        Raises:
+            LimitExceeded: too many were had lately.
+            StoreUnavailable: the counters cannot be reached.
+        """
+        decision: Decision = await self._limiter.take(ANONYMOUS, rate)
+        if not decision.allowed:
+            raise exceeded(decision)
+
+    async def _caller(self, connection: HTTPConnection, endpoint: EndpointClass) -> Caller:
+        credential = credential_of(connection)
+        try:
+            if credential is not None:
+                found = await self._authenticate(credential)
+                return Caller(found, f"owner:{found.owner}", self._tiers[found.tier])
+        except Unauthenticated:
+            raise await self.refuse(connection) from None
+        nobody = self._anonymous
+        if nobody is None or endpoint != "work":
+            raise await self.refuse(connection)
+        subject = f"address:{address_block(peer_of(connection))}"
+        return Caller(nobody, subject, self._tiers[nobody.tier])
+
+
+def credential_of(connection: HTTPConnection) -> str | None:
+    """The key or token that came with a request: ``X-API-Key``, or ``Authorization: Bearer``.
+
+    Browsers set no headers on a WebSocket: there it may be a subprotocol, ``bearer.<token>``.
+    """
+    key = connection.headers.get(KEY_HEADER)
+    if key is not None:
+        return key
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    offered = connection.scope.get("subprotocols", ())
+    found = (name for name in offered if name.startswith(TOKEN_PROTOCOL))
+    return next((name.removeprefix(TOKEN_PROTOCOL) for name in found), None)
+
+
+def peer_of(connection: HTTPConnection) -> str | None:
+    """The address that the connection comes from; None for a Unix socket."""
+    return connection.client.host if connection.client else None
+
+
+def address_block(peer: str | None) -> str:
+    """What counts as one address: an IPv4 address, or the /64 that one host has of IPv6."""
+    try:
+        address = ipaddress.ip_address((peer or "").partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(ipaddress.IPv6Network((address, 64), strict=False))
