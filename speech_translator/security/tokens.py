@@ -6,8 +6,10 @@ and by which key, so that it ends when that key does.
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import jwt
 
 from speech_translator.security.scopes import Principal, Scope, refusal
-from speech_translator.security.signing_keys import KeyRing
+from speech_translator.security.signing_keys import KeyRing, SigningKey
 from speech_translator.security.tiers import TierName
 
 ALGORITHM = "EdDSA"
@@ -24,6 +26,8 @@ MAX_LIFE_S = 900
 
 _CLAIMS = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "key_id", "tier", "scope"]
 _MAX_CHARS = 4096
+_MAX_REMEMBERED = 10_000
+"""Tokens whose signature was checked, by digest: about 1 KB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,16 @@ class TokenConfig:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedToken:
-    """A token that is genuine; whether its key still lives is another question."""
+    """A token that is genuine; whether its key still lives is another question.
+
+    ``kid`` names the key that signed it; times are seconds since 1970.
+    """
 
     principal: Principal
     jti: str
+    begins_at: float
     expires_at: float
+    kid: str
 
 
 class Tokens:
@@ -71,6 +80,7 @@ class Tokens:
         self._ring = ring
         self._config = config
         self._clock = clock
+        self._remembered: OrderedDict[bytes, VerifiedToken] = OrderedDict()
 
     def issue(self, principal: Principal, scopes: frozenset[Scope] | None = None) -> str:
         """A token for what the principal may do, or for a part of it.
@@ -115,6 +125,24 @@ class Tokens:
         key = self._ring().find(kid_of(text))
         if key is None:
             raise refusal()
+        token = self._decoded(text, key)
+        self._remembered[_digest(text)] = token
+        if len(self._remembered) > _MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
+        return token
+
+    def recall(self, text: str) -> VerifiedToken | None:
+        """A token that was verified before and still is valid; None for all others.
+
+        A signature takes five times as long as everything else at the door, and is the same each
+        time.
+        """
+        token = self._remembered.get(_digest(text))
+        if token is None or not self._is_now(token.begins_at, token.expires_at):
+            return None
+        return token if self._ring().find(token.kid) else None
+
+    def _decoded(self, text: str, key: SigningKey) -> VerifiedToken:
         try:
             claims = jwt.decode(
                 text,
@@ -131,14 +159,17 @@ class Tokens:
                     "strict_aud": True,
                 },
             )
-            return self._token(claims)
+            return self._token(claims, key.kid)
         except (jwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError):
             raise refusal() from None
 
-    def _token(self, claims: dict[str, Any]) -> VerifiedToken:
-        now, leeway = self._clock(), self._config.leeway_s
+    def _is_now(self, begins: float, ends: float) -> bool:
+        leeway = self._config.leeway_s
+        return begins - leeway <= self._clock() < ends + leeway
+
+    def _token(self, claims: dict[str, Any], kid: str) -> VerifiedToken:
         begins, ends = float(claims["nbf"]), float(claims["exp"])
-        if not (begins - leeway <= now < ends + leeway and ends - begins <= MAX_LIFE_S):
+        if not (self._is_now(begins, ends) and ends - begins <= MAX_LIFE_S):
             raise refusal()
         principal = Principal(
             owner=str(claims["sub"]),
@@ -146,7 +177,12 @@ class Tokens:
             tier=TierName(claims["tier"]),
             scopes=frozenset(Scope(name) for name in str(claims["scope"]).split()),
         )
-        return VerifiedToken(principal, str(claims["jti"]), ends)
+        return VerifiedToken(principal, str(claims["jti"]), begins, ends, kid)
+
+
+def _digest(text: str) -> bytes:
+    """What stands for a token in memory: a core that is dumped holds none."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=32).digest()
 
 
 def kid_of(text: str) -> object:

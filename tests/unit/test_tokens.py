@@ -186,3 +186,27 @@ def test_public_keys_are_published_as_others_read_them() -> None:
     assert claims["sub"] == "ada"
     assert "d" not in json.dumps([sorted(key) for key in RING.jwks()["keys"]]).replace("kid", "")
     assert repr(RING.newest.private) not in repr(replace(RING.newest))
+
+
+def test_a_signature_is_checked_once_and_everything_else_each_time() -> None:
+    now, ring = [NOW], [RING]
+    own = Tokens(lambda: ring[0], TokenConfig(), clock=lambda: now[0])
+    text = own.issue(WHO)
+    assert own.recall(text) is None
+    assert own.verify(text) == own.recall(text)
+    assert own.recall(text[:-2] + ("AA" if text[-2:] != "AA" else "BB")) is None
+    now[0] = NOW + 603
+    assert own.recall(text) is None
+    now[0] = NOW - 60
+    assert own.recall(text) is None
+    now[0], ring[0] = NOW, KeyRing((SigningKey.generate(0),))
+    assert own.recall(text) is None
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speech_translator.security.tokens._MAX_REMEMBERED", 3)
+    own = tokens()
+    texts = [own.issue(WHO) for _ in range(5)]
+    for text in texts:
+        own.verify(text)
+    assert [own.recall(text) is not None for text in texts] == [False] * 2 + [True] * 3
