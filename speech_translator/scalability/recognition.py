@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 
 import msgspec
 import numpy as np
@@ -29,12 +28,13 @@ from speech_translator.languages import Language
 from speech_translator.media.speech_regions import DEFAULT_REGIONS, Region, plan_clips
 from speech_translator.scalability.concurrency import run_all
 from speech_translator.scalability.engine_access import EngineAccess
-from speech_translator.scalability.results import (
-    RequestContext,
-    TranscribedSegment,
-    Transcription,
+from speech_translator.scalability.results import RequestContext, Transcription
+from speech_translator.scalability.transcripts import (
+    english_of,
+    language_of,
+    spoken_key,
+    transcription_of,
 )
-from speech_translator.scalability.transcripts import aligned, language_of, placed, spoken_key
 
 Progress = Callable[[float, float], None]
 """Told the seconds that are done and the seconds in all."""
@@ -50,10 +50,14 @@ _LONG_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A transcription, and its English reading where that was asked for, segment by segment."""
+    """A transcription, and its English reading where that was asked for, segment by segment.
+
+    ``reader`` is the engine that read it in English: not every one that recognises can.
+    """
 
     transcription: Transcription
     english: tuple[str, ...] | None = None
+    reader: str = ""
 
 
 class Recognition:
@@ -122,16 +126,28 @@ class Recognition:
             prompt=prompt,
         )
 
-        async def by(info: EngineInfo, attempt: RequestContext) -> Recognised:
+        async def by(info: EngineInfo, attempt: RequestContext) -> list[Transcript]:
             work = _Recording(self._access, info.name, samples, clips, attempt, progress)
-            return await work.run(template, duration, english)
+            return await work.transcripts(template)
 
-        recognised, index = await self._access.first_answer(
+        transcripts, index = await self._access.first_answer(
             engines, lambda info: [info.name], context, by
         )
-        if index == 0:
-            return recognised
-        return replace(recognised, transcription=replace(recognised.transcription, degraded=True))
+        found = transcription_of(
+            template.language, clips, transcripts, duration, engines[index].name
+        )
+        found = replace(found, degraded=index > 0)
+        recognised = Recognised(found)
+        if found.language is not None and transcripts and english(found.language):
+            call = msgspec.structs.replace(template, language=found.language.key, task="translate")
+            readings, reader, fell = await self._readings(
+                found.language, call, samples, clips, context, first=found.engine
+            )
+            found = replace(found, degraded=found.degraded or fell)
+            recognised = Recognised(found, tuple(english_of(transcripts, readings)), reader)
+        if progress:
+            progress(duration, duration)
+        return recognised
 
     async def read_in_english(
         self,
@@ -142,23 +158,41 @@ class Recognition:
         one_clip: bool = False,
     ) -> str:
         """The recogniser's own reading in English of ``samples``; arguments as ``transcribe``."""
+        clips = await self._clips(samples, context, one_clip=one_clip)
+        call = TranscribeCall(samples[:0], language=language.key, task="translate")
+        readings, *_ = await self._readings(language, call, samples, clips, context)
+        return " ".join(reading.text for reading in readings if reading.text)
+
+    async def _readings(
+        self,
+        language: Language,
+        call: TranscribeCall,
+        samples: Samples,
+        clips: Sequence[Region],
+        context: RequestContext,
+        *,
+        first: str = "",
+    ) -> tuple[list[Transcript], str, bool]:
+        """The clips in English, who read them, and whether that is a fallback.
+
+        ``first`` is asked before the others, where that engine can.
+        """
         engines = [info for info in self._engines(language) if info.to_english]
         if not engines:
             raise UnsupportedPair(
                 f"No engine reads speech in {language.tag} in English.",
                 source_language=language.tag,
             )
-        clips = await self._clips(samples, context, one_clip=one_clip)
-        template = TranscribeCall(samples[:0], language=language.key, task="translate")
+        engines.sort(key=lambda info: info.name != first)
 
-        async def by(info: EngineInfo, attempt: RequestContext) -> Recognised:
+        async def by(info: EngineInfo, attempt: RequestContext) -> list[Transcript]:
             work = _Recording(self._access, info.name, samples, clips, attempt, None)
-            return await work.run(template, len(samples) / SAMPLE_RATE, lambda _language: False)
+            return await work.transcripts(call)
 
-        recognised, _ = await self._access.first_answer(
+        readings, index = await self._access.first_answer(
             engines, lambda info: [info.name], context, by
         )
-        return recognised.transcription.text
+        return readings, engines[index].name, index > 0
 
     def check(self, language: Language | None) -> None:
         """Refuse a spoken language before the work.
@@ -171,14 +205,14 @@ class Recognition:
 
     def _engines(self, language: Language | None) -> list[EngineInfo]:
         infos = self.infos()
-        if not infos and self._access.starting(self._chain):
+        spoken = spoken_key(language) if language else None
+        fitting = [info for info in infos if spoken is None or spoken in info.languages]
+        if not fitting and self._access.starting(self._chain):
             raise EngineUnavailable("Speech recognition is still loading.", retry_after=2.0)
         if not infos:
             raise EngineUnavailable(
                 "Speech recognition is not there; `speech-translator doctor` says what is missing."
             )
-        spoken = spoken_key(language) if language else None
-        fitting = [info for info in infos if spoken is None or spoken in info.languages]
         if not fitting and language is not None:
             known = sorted({key for info in infos for key in info.languages})
             raise UnsupportedPair(
@@ -220,30 +254,7 @@ class _Recording:
     progress: Progress | None
     done_s: float = 0.0
 
-    async def run(
-        self, template: TranscribeCall, duration: float, english: Callable[[Language], bool]
-    ) -> Recognised:
-        """Decode all clips and put them together."""
-        transcripts = await self._transcripts(template)
-        language, confidence = language_of(transcripts, template.language)
-        readings: list[Transcript] | None = None
-        if language is not None and transcripts and english(language):
-            plain = msgspec.structs.replace(template, language=language.key, task="translate")
-            readings = await self._decode(range(len(self.clips)), plain)
-        segments, texts = self._assemble(transcripts, readings)
-        if self.progress:
-            self.progress(duration, duration)
-        transcription = Transcription(
-            text=" ".join(segment.text for segment in segments),
-            language=language,
-            language_confidence=confidence,
-            duration=duration,
-            segments=tuple(segments),
-            engine=self.engine,
-        )
-        return Recognised(transcription, tuple(texts) if readings is not None else None)
-
-    async def _transcripts(self, template: TranscribeCall) -> list[Transcript]:
+    async def transcripts(self, template: TranscribeCall) -> list[Transcript]:
         """Transcripts of all clips; an unknown language is voted on by the first few."""
         if template.language is not None or not self.clips:
             return await self._decode(range(len(self.clips)), template)
@@ -274,16 +285,3 @@ class _Recording:
             return result
 
         return await run_all((one(index) for index in indices), at_once=_CLIPS_AT_ONCE)
-
-    def _assemble(
-        self, transcripts: Sequence[Transcript], readings: Sequence[Transcript] | None
-    ) -> tuple[list[TranscribedSegment], list[str]]:
-        segments: list[TranscribedSegment] = []
-        english: list[str] = []
-        ids = count()
-        for index, (clip, transcript) in enumerate(zip(self.clips, transcripts, strict=True)):
-            spoken = [segment for segment in transcript.segments if segment.text.strip()]
-            segments += [placed(segment, clip, next(ids)) for segment in spoken]
-            if readings is not None:
-                english += aligned(spoken, readings[index].segments)
-        return segments, english

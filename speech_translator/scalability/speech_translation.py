@@ -87,7 +87,7 @@ class SpeechTranslation:
         else:
             originals = list(recognised.english)
             source = Language.parse(ENGLISH)
-            before.append(f"{transcription.engine}:{spoken.key}-{ENGLISH}")
+            before.append(f"{recognised.reader}:{spoken.key}-{ENGLISH}")
         runs = sentence_runs(originals)
         sentences = [" ".join(filter(None, (originals[i] for i in run))) for run in runs]
         answers = await self._texts.translate(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from speech_translator.engines.values import Segment, Transcript
 from speech_translator.languages import Language
 from speech_translator.media.speech_regions import Region
-from speech_translator.scalability.results import TranscribedSegment
+from speech_translator.scalability.results import TranscribedSegment, Transcription
 
 
 def spoken_key(language: Language) -> str:
@@ -64,3 +64,38 @@ def aligned(spoken: Sequence[Segment], english: Sequence[Segment]) -> list[str]:
         overlaps = [min(s.end, reading.end) - max(s.start, reading.start) for s in spoken]
         texts[int(np.argmax(overlaps))].append(reading.text.strip())
     return [" ".join(parts) for parts in texts]
+
+
+def transcription_of(
+    given: str | None,
+    clips: Sequence[Region],
+    transcripts: Sequence[Transcript],
+    duration: float,
+    engine: str,
+) -> Transcription:
+    """Transcripts of clips put together; ``given`` is what is spoken, where that was told."""
+    language, confidence = language_of(transcripts, given)
+    spoken = (
+        (segment, clip)
+        for clip, transcript in zip(clips, transcripts, strict=True)
+        for segment in _spoken(transcript)
+    )
+    segments = tuple(placed(*pair, number) for number, pair in enumerate(spoken))
+    return Transcription(
+        text=" ".join(segment.text for segment in segments),
+        language=language,
+        language_confidence=confidence,
+        duration=duration,
+        segments=segments,
+        engine=engine,
+    )
+
+
+def english_of(transcripts: Sequence[Transcript], readings: Sequence[Transcript]) -> Iterator[str]:
+    """English for every segment, clip by clip."""
+    for transcript, reading in zip(transcripts, readings, strict=True):
+        yield from aligned(_spoken(transcript), reading.segments)
+
+
+def _spoken(transcript: Transcript) -> list[Segment]:
+    return [segment for segment in transcript.segments if segment.text.strip()]

@@ -315,6 +315,41 @@ async def test_without_a_text_engine_whisper_reads_into_english_itself() -> None
     assert result.translation.route == ("whisper:fr-en", "a:en-pt")
 
 
+@pytest.mark.parametrize("target", ["en", "pt"])
+async def test_another_recogniser_reads_into_english_where_the_preferred_one_cannot(
+    target: str,
+) -> None:
+    broker = ScriptedBroker(
+        detector(),
+        recogniser("fr", "Un.", to_english=False, name="first"),
+        recogniser("fr", name="second"),
+        translator("a", "en-pt"),
+    )
+    service = AsyncTranslator(broker, TranslatorConfig(("a",), ("first", "second"), (), ()))
+    into = Language.parse(target)
+    service.check_speech(FR, into)
+    result = await service.transcribe(speech(14), language=FR, target=into, context=CONTEXT)
+    assert (result.text, result.engine, result.degraded) == ("Un.", "first", False)
+    assert result.translation is not None
+    assert "English of 14 s." in result.translation.text
+    assert result.translation.route[0] == "second:fr-en"
+    assert not result.translation.degraded
+
+
+async def test_while_a_recogniser_loads_its_languages_are_not_yet_unsupported() -> None:
+    italian = Language.parse("it")
+    late = recogniser("it", name="late")
+    late.state = "starting"
+    broker = ScriptedBroker(detector(), recogniser("en"), late)
+    service = AsyncTranslator(broker, TranslatorConfig((), ("whisper", "late"), (), ()))
+    service.check_speech(EN, None)
+    with pytest.raises(EngineUnavailable):
+        service.check_speech(italian, None)
+    late.state = "ready"
+    with pytest.raises(UnsupportedPair):
+        service.check_speech(italian, None)
+
+
 async def test_speech_that_cannot_reach_the_target_is_refused_before_the_work() -> None:
     service, broker = door(
         detector(), recogniser("fr", "Un.", to_english=False), translator("a", "en-pt")
