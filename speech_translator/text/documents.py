@@ -118,11 +118,11 @@ class _Job:
             parts += (slot.output, text)
         return "".join(parts)
 
-    def hint(self) -> Hint:
-        """What its markers stand for, of the terms, and what is said before it."""
+    def hint(self, template: Template) -> Hint:
+        """What the markers of an attempt stand for, of the terms, and what is said before it."""
         terms = tuple(
             (slot.marker, slot.output)
-            for slot in self.template.slots
+            for slot in template.slots
             if any(mark.kind is Kind.VALUE and mark.output is not None for mark in slot.marks)
         )
         return Hint(terms, context_before(self.unit.text, self.start))
@@ -147,7 +147,7 @@ def _with_markers(
         tried = [job for job in jobs if job.result is None and job.encode(named_tags=named_tags)]
         if tried:
             if hints is not None:
-                hints.latest = [job.hint() for job in tried]
+                hints.latest = [job.hint(job.template) for job in tried]
             answers = yield [job.template.text for job in tried]
             for job, answer in zip(tried, answers, strict=True):
                 job.result = _settled(job, answer)
@@ -186,7 +186,7 @@ def _with_numbers(
     if not again:
         return
     if hints is not None:
-        hints.latest = [job.hint() for job, _ in again]
+        hints.latest = [job.hint(template) for job, template in again]
     answers = yield [template.text for _, template in again]
     for (job, template), answer in zip(again, answers, strict=True):
         job.result = decode(answer, template, job.unit.escape) or job.result

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from speech_translator.languages import Language
-from speech_translator.text import plan
+from speech_translator.text import Hints, plan
 
 ENGLISH = Language.parse("en")
 
@@ -17,10 +17,13 @@ def run_plan(
     text_format: Literal["text", "html"] = "text",
     glossary: Mapping[str, str] | None = None,
     source: Language = ENGLISH,
+    hints: Hints | None = None,
 ) -> tuple[str, list[list[str]]]:
     """The finished text, and what was asked in each round."""
     asked: list[list[str]] = []
-    steps = plan(text, source=source, text_format=text_format, glossary=glossary or {})
+    steps = plan(
+        text, source=source, text_format=text_format, glossary=glossary or {}, hints=hints
+    )
     try:
         batch = next(steps)
         while True:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_translator.text import Hints
 from speech_translator.text.numbers import are_lost
 from tests.support.plans import run_plan
 from tests.support.text_cases import Case, cases, missing
@@ -198,3 +199,20 @@ def test_the_first_answer_stands_where_markers_do_not_help() -> None:
 )
 def test_what_counts_as_a_lost_number(sentence: str, translation: str, lost: bool) -> None:
     assert are_lost(sentence, translation) is lost
+
+
+def test_hints_name_the_markers_of_the_attempt_that_they_go_with() -> None:
+    hints = Hints()
+    told = []
+
+    def without_numbers(sentence: str) -> str:
+        told.append((sentence, dict(hints.latest[0].glossary)))
+        return re.sub(r"\b\d+\b", "", sentence)
+
+    text, glossary = "In 2023 the database grew.", {"database": "Datenbank"}
+    answer, _ = run_plan(text, without_numbers, glossary=glossary, hints=hints)
+    assert answer == "In 2023 the Datenbank grew."
+    assert told == [
+        ("In 2023 the XQ1 grew.", {"XQ1": "Datenbank"}),
+        ("In XQ1 the XQ2 grew.", {"XQ2": "Datenbank"}),
+    ]
