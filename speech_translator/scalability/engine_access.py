@@ -58,14 +58,18 @@ class EngineAccess:
     breakers: Callable[[str], Breaker] = lambda _name: NullBreaker()
     retry: Retry = field(default_factory=NullRetry)
     _infos: dict[str, EngineInfo] = field(default_factory=dict)
+    _absent: set[str] = field(default_factory=set)
 
     def infos(self, names: Sequence[str]) -> list[EngineInfo]:
         """What the loaded engines among ``names`` said of themselves, in that order."""
         known = self._infos
-        if any(name not in known for name in names):
-            for name, status in self.broker.status().items():
+        if any(name not in known and name not in self._absent for name in names):
+            told = self.broker.status()
+            for name, status in told.items():
                 if status.info is not None:
                     known[name] = status.info  # the same through every restart
+            if told:  # the broker has started, and none will be added to it
+                self._absent.update(name for name in names if name not in told)
         return [known[name] for name in names if name in known]
 
     def starting(self, names: Sequence[str]) -> bool:

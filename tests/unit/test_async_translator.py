@@ -167,6 +167,22 @@ async def test_while_engines_load_a_pair_is_not_yet_unsupported() -> None:
     assert answer.text == "fr:Hello."
 
 
+async def test_an_engine_that_was_left_out_is_not_looked_for_at_every_text() -> None:
+    service, broker = door(translator("a", "en-pt"))  # and none called "b"
+    asked = 0
+    status = broker.status
+
+    def counted() -> object:
+        nonlocal asked
+        asked += 1
+        return status()
+
+    broker.status = counted  # type: ignore[method-assign, assignment]
+    for text in ("One.", "Two.", "Three."):
+        await service.translate([text], source=EN, target=PT, context=CONTEXT)
+    assert asked == 1
+
+
 async def test_the_second_time_is_from_the_cache_and_owners_do_not_share() -> None:
     service, broker = door(translator("a", "en-pt"))
     other = RequestContext(CONTEXT.deadline, owner="other")
