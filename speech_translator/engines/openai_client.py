@@ -12,19 +12,23 @@ Neither the key nor anything a server says gets into an error or a log line.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 
+from speech_translator.engines.openai_answers import (
+    Answer,
+    RequestRefused,
+    read,
+    refused_field,
+    retry_after,
+)
 from speech_translator.errors import ConfigurationError, EngineFailed, EngineUnavailable
 
 T = TypeVar("T")
@@ -47,14 +51,6 @@ _PASSING = frozenset(
     }
 )
 _MIB = 1024 * 1024
-
-
-class RequestRefused(EngineFailed):
-    """The server does not take the request as it is; ``param`` is the field that it names."""
-
-    def __init__(self, param: str = "") -> None:
-        super().__init__("The OpenAI-compatible server does not take this request.")
-        self.param = param
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,25 +115,6 @@ def checked_key(key: str) -> str:
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigurationError("OPENAI_API_KEY holds spaces or signs that no key has.")
     return key
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A successful answer, whole."""
-
-    body: bytes
-    content_type: str
-
-    def json(self) -> Any:
-        """The body as JSON.
-
-        Raises:
-            EngineFailed: it is none.
-        """
-        try:
-            return json.loads(self.body)
-        except (ValueError, RecursionError):
-            raise EngineFailed("The OpenAI-compatible server answered no JSON.") from None
 
 
 class Client:
@@ -225,14 +202,14 @@ class Client:
         """One request: its answer, or what may pass when it is repeated."""
         async with self._http.stream("POST", path, **content) as response:
             if response.is_success:
-                body = await _read(response, max_bytes)
+                body = await read(response, max_bytes)
                 if body is None:
                     raise EngineFailed("The OpenAI-compatible server answered too much.")
                 return Answer(body, response.headers.get("content-type", ""))
             status = response.status_code
             if status in _PASSING:
                 return EngineUnavailable(
-                    "The OpenAI-compatible server is busy.", retry_after=_retry_after(response)
+                    "The OpenAI-compatible server is busy.", retry_after=retry_after(response)
                 )
             if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
                 raise EngineUnavailable(
@@ -244,7 +221,7 @@ class Client:
                     "the model's setting."
                 )
             if status in _REFUSALS:
-                raise RequestRefused(_param(await _read(response, _MIB)))
+                raise RequestRefused(refused_field(await read(response, _MIB)))
             raise EngineFailed(f"The OpenAI-compatible server answered with status {status}.")
 
     def close(self) -> None:
@@ -310,47 +287,3 @@ def served(options: Mapping[str, object]) -> tuple[Client, str, list[str]]:
     assert isinstance(languages, list | tuple)  # noqa: S101 - the registry's own
     keys = [str(key) for key in languages]
     return Client(ServerConfig.of(options)), str(options["model"]), keys
-
-
-async def _read(response: httpx2.Response, max_bytes: int) -> bytes | None:
-    """The body; None when it is larger, or packed although that was not asked for."""
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        return None
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > max_bytes:
-            return None
-    return bytes(body)
-
-
-def _param(body: bytes | None) -> str:
-    """The field that an error names, or the first of ours that its words mention."""
-    with contextlib.suppress(ValueError, RecursionError):
-        error = json.loads(body or b"")
-        error = error.get("error", error) if isinstance(error, dict) else {}
-        if isinstance(error, dict):
-            return next(_named(error), "")
-    return ""
-
-
-def _named(error: Mapping[str, object]) -> Iterator[str]:
-    known = ("max_tokens", "temperature", "response_format", "timestamp_granularities", "speed")
-    for told in (error.get("param"), error.get("message")):
-        yield from (name for name in known if isinstance(told, str) and name in told)
-
-
-def _retry_after(response: httpx2.Response) -> float | None:
-    """Seconds that the server wants to be left alone (RFC 9110, 10.2.3)."""
-    value = response.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:6])
-    with contextlib.suppress(ValueError):
-        when = parsedate_to_datetime(value)
-        return max(0.0, when.timestamp() - _now(response))
-    return None
-
-
-def _now(response: httpx2.Response) -> float:
-    """The server's own time, so that its clock and ours need not agree."""
-    return parsedate_to_datetime(response.headers["date"]).timestamp()

@@ -158,6 +158,8 @@ def _openai_languages(settings: Settings) -> tuple[str, ...]:
         keys = [Language.parse(code).key for code in settings.openai_languages]
     except UnknownLanguage as error:
         raise ConfigurationError(f"OPENAI_LANGUAGES: {error.message}") from error
+    if not keys:
+        raise ConfigurationError("OPENAI_LANGUAGES names no language.")
     return tuple(dict.fromkeys(keys))
 
 

@@ -244,6 +244,7 @@ async def test_many_sentences_are_asked_for_side_by_side(server: OpenAiServer) -
         ({"openai_url": ""}, "OPENAI_URL"),
         ({"openai_translation_model": ""}, "OPENAI_TRANSLATION_MODEL"),
         ({"openai_languages": ("en", "xx")}, "OPENAI_LANGUAGES"),
+        ({"openai_languages": ()}, "OPENAI_LANGUAGES"),
     ],
 )
 def test_what_is_missing_is_named(

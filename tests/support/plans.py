@@ -21,9 +21,7 @@ def run_plan(
 ) -> tuple[str, list[list[str]]]:
     """The finished text, and what was asked in each round."""
     asked: list[list[str]] = []
-    steps = plan(
-        text, source=source, text_format=text_format, glossary=glossary or {}, hints=hints
-    )
+    steps = plan(text, source=source, text_format=text_format, glossary=glossary or {}, hints=hints)
     try:
         batch = next(steps)
         while True:
