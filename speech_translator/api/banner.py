@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from speech_translator.engines.registry import left_out
 from speech_translator.engines.values import Task
 from speech_translator.scalability.broker import EngineStatus
 from speech_translator.settings import Settings
@@ -34,6 +35,10 @@ def engine_lines(
         if status and status.message and state != "ready":
             line += f": {status.message}"
         lines.append(line)
+    lines += [
+        f"  - {card.engine:<10} {_TASK_NAMES['translation']:<16} not installed. Run: {card.install}"
+        for card in left_out(settings, tasks)
+    ]
     body = '{"text":"Good morning, how are you?","source_language":"en","target_language":"pt"}'
     key = "" if settings.anonymous_tier else '-H "X-API-Key: YOUR_KEY" '
     return [

@@ -100,9 +100,10 @@ def model_checks(settings: Settings) -> Iterator[Check]:
     """
     from speech_translator.engines import catalog  # noqa: PLC0415  start quickly
     from speech_translator.engines.licences import selected  # noqa: PLC0415
-    from speech_translator.engines.registry import engine_specs  # noqa: PLC0415
+    from speech_translator.engines.registry import engine_specs, left_out  # noqa: PLC0415
 
-    for spec in engine_specs(settings):
+    specs = engine_specs(settings)
+    for spec in specs:
         wanted = selected(spec)
         for card in catalog.cards_of(spec.name):
             if card.hub is not None and card not in wanted:
@@ -112,6 +113,8 @@ def model_checks(settings: Settings) -> Iterator[Check]:
             else:
                 verdict: Verdict = "warning" if spec.task == "synthesis" else "problem"
                 yield Check(card.id, verdict, f"{card.name}: not installed", card.install)
+    for card in left_out(settings, {spec.name for spec in specs}):
+        yield Check(card.id, "warning", f"{card.name}: not installed", card.install)
 
 
 def npm_check(*, voices_installed: bool) -> Check:

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from speech_translator.engines import apertium_modes, catalog, pulled
 from speech_translator.engines.licences import check_licences
+from speech_translator.engines.model_card import ModelCard
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.translation_selection import chosen_models
 from speech_translator.engines.values import Task
@@ -204,3 +205,17 @@ def engine_specs(settings: Settings, tasks: Collection[Task] | None = None) -> l
             specs.append(spec)
     check_licences(specs, settings)
     return specs
+
+
+def left_out(settings: Settings, started: Collection[str]) -> list[ModelCard]:
+    """What of the translators is not in ``started`` because nothing of it is installed.
+
+    Only what one command adds; models of a hub are for whoever wants them.
+    """
+    return [
+        card
+        for name in dict.fromkeys(settings.translators)
+        if name not in started
+        for card in catalog.cards_of(name)
+        if card.hub is None
+    ]

@@ -23,6 +23,8 @@ def test_the_banner_says_where_and_what_and_how_to_add_what_is_missing():
     assert "- kokoro" in text
     assert "Run: make voices" in text
     assert "- espeak" in text
+    assert "- apertium   text to text     not installed. Run: make apertium" in text
+    assert "apertium" not in "\n".join(engine_lines(Settings(translators=()), URL, tasks, states))
     assert f"curl {URL}/auth/api-key -d '{{" in text
     assert f'curl {URL}/translate/text -H "X-API-Key: YOUR_KEY" -d \'{{' in text
 

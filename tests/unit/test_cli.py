@@ -301,6 +301,16 @@ def test_models_that_are_missing_are_named_with_their_command(settings, monkeypa
     assert "whisper-large-v3" not in found  # none of those that nobody selected
 
 
+def test_a_translator_that_is_left_out_is_missing_too(settings, monkeypatch):
+    from speech_translator.engines import apertium_modes
+
+    monkeypatch.setattr(apertium_modes, "available", lambda: False)
+    found = {check.name: check for check in checks.model_checks(settings)}
+    assert (found["apertium"].verdict, found["apertium"].command) == ("warning", "make apertium")
+    without = settings.model_copy(update={"translators": ("bergamot",)})
+    assert "apertium" not in {check.name for check in checks.model_checks(without)}
+
+
 def test_npm_matters_only_while_voices_are_missing(monkeypatch):
     monkeypatch.setattr(checks.shutil, "which", lambda name: None)
     assert checks.npm_check(voices_installed=True).verdict == "ok"
