@@ -97,7 +97,7 @@ class Synthesis:
         chain = self._live_chain if live else self._chain
         if voice is not None:
             owner = [info for info in infos if any(known.id == voice for known in info.voices)]
-            if owner and language.key in owner[0].languages:
+            if owner and _may_speak(owner[0], voice, language):
                 return owner
             if not owner and self._access.starting(chain):
                 raise EngineUnavailable("Speech synthesis is still loading.", retry_after=2.0)
@@ -118,6 +118,16 @@ class Synthesis:
             f"No engine speaks {language.tag}. Languages: {', '.join(known) or 'none installed'}.",
             supported_languages=known,
         )
+
+
+def _may_speak(info: EngineInfo, voice: str, language: Language) -> bool:
+    """Whether a voice is one for the language, as far as the engine's list says.
+
+    Some voices read a second language that they are not listed under (``zh-Hant``, ``nn``): where
+    a language has no voice of its own, the engine decides.
+    """
+    own = [known.id for known in info.voices if known.language == language.key]
+    return voice in own if own else language.key in info.languages
 
 
 def _default_voice(info: EngineInfo, language: Language) -> str | None:

@@ -1,5 +1,6 @@
 import asyncio
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -432,6 +433,20 @@ async def test_a_voice_picks_its_engine_and_must_know_the_language() -> None:
     assert caught.value.details["supported_voices"] == ["slow:pt"]
     with pytest.raises(UnsupportedVoice):
         await service.synthesize("Eins.", language=DE, context=CONTEXT)
+
+
+async def test_a_voice_of_another_language_of_its_engine_is_refused_before_the_work() -> None:
+    traditional = Language.parse("zh-Hant")
+    engine = speaker("slow", "en", "zh")
+    engine.info = msgspec.structs.replace(engine.info, languages=("en", "zh", "zh-Hant"))
+    texts = translator("a", "en-zh")
+    texts.info = msgspec.structs.replace(texts.info, pairs=(("en", "zh-Hant"),))
+    service, _ = door(detector(), recogniser("en"), texts, engine)
+    service.check_speech(EN, EN, speak=True, voice="slow:en")
+    service.check_speech(EN, traditional, speak=True, voice="slow:zh")  # it reads both
+    with pytest.raises(UnsupportedVoice) as caught:
+        service.check_speech(EN, EN, speak=True, voice="slow:zh")
+    assert caught.value.details["supported_voices"] == ["slow:en"]
 
 
 async def test_speech_to_speech() -> None:
