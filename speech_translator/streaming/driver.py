@@ -104,7 +104,9 @@ class LiveDriver:
         if message is None:
             return None
         request = messages.parse_start(message)
-        Interpreter(self._translator).check(request.source, request.targets, speech=request.speech)
+        Interpreter(self._translator).check(
+            request.source, request.targets, speech=request.speech, voice=request.voice
+        )
         return request
 
     async def _serve(self, request: StartRequest, audio: AudioInput) -> SessionSummary:

@@ -51,7 +51,13 @@ class Translating(Protocol):
         ...
 
     async def synthesize(
-        self, text: str, *, language: Language, context: RequestContext, live: bool = False
+        self,
+        text: str,
+        *,
+        language: Language,
+        context: RequestContext,
+        voice: str | None = None,
+        live: bool = False,
     ) -> Speech:
         """Text to speech."""
         ...
@@ -83,6 +89,7 @@ class Translating(Protocol):
         target: Language | None,
         *,
         speak: bool = False,
+        voice: str | None = None,
         live: bool = False,
     ) -> None:
         """Refuse languages that can never be served."""
@@ -116,17 +123,27 @@ class Interpreter:
     def __init__(self, translator: Translating) -> None:
         self._translator = translator
 
-    def check(self, source: Language | None, targets: Sequence[Language], *, speech: bool) -> None:
+    def check(
+        self,
+        source: Language | None,
+        targets: Sequence[Language],
+        *,
+        speech: bool,
+        voice: str | None = None,
+    ) -> None:
         """Refuse at once what could never be answered.
 
         Raises:
             UnsupportedPair: the source cannot be recognised, or a target not be reached.
-            UnsupportedVoice: speech is asked for and nothing speaks the first target.
+            UnsupportedVoice: speech is asked for and nothing speaks the first target, or not this
+                voice.
             EngineUnavailable: what would tell is still loading.
         """
         for index, target in enumerate(targets or (None,)):
             spoken = speech and index == 0
-            self._translator.check_speech(source, target, speak=spoken, live=True)
+            self._translator.check_speech(
+                source, target, speak=spoken, voice=voice if spoken else None, live=True
+            )
 
     async def interpret(
         self,

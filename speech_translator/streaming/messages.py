@@ -53,17 +53,22 @@ class _Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audio: AudioFormat = AudioFormat()
     partials: bool = False
     speech: bool = False
+    voice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """A session as asked for, checked; ``source`` None means that it is to be detected."""
+    """A session as asked for, checked; ``source`` None means that it is to be detected.
+
+    ``voice`` is the ``Voice.id`` that speaks; None for the best one.
+    """
 
     source: Language | None
     targets: tuple[Language, ...]
     audio: AudioFormat
     partials: bool
     speech: bool
+    voice: str | None = None
 
 
 def parse_start(message: str | bytes) -> StartRequest:
@@ -95,6 +100,7 @@ def parse_start(message: str | bytes) -> StartRequest:
         _audio(asked.audio),
         asked.partials,
         asked.speech,
+        _voice(asked),
     )
 
 
@@ -185,6 +191,12 @@ def _targets(asked: _Start) -> tuple[Language, ...]:
     return targets
 
 
+def _voice(asked: _Start) -> str | None:
+    if asked.voice is not None and not asked.speech:
+        raise InvalidField("A voice needs speech.", field="voice")
+    return asked.voice
+
+
 # From the server
 
 
@@ -201,6 +213,7 @@ class Ready(ServerEvent, frozen=True, kw_only=True, tag="ready"):
     audio: AudioFormat
     partials: bool
     speech: bool
+    voice: str | None
 
 
 class Partial(ServerEvent, frozen=True, kw_only=True, tag="partial"):

@@ -303,7 +303,7 @@ class LiveSession:
         target = self._request.targets[0] if self._request.speech else None
         text = said.translations.get(target.tag) if target else None
         if target and text:
-            self._send(self._speech.add(Speak(segment_id, text, target)))
+            self._send(self._speech.add(Speak(segment_id, text, target, self._request.voice)))
 
     def _speak(self) -> None:
         if self._jobs.busy(Speak):

@@ -20,6 +20,7 @@ def ready(config: SessionConfig) -> Ready:
         audio=request.audio,
         partials=request.partials,
         speech=request.speech,
+        voice=request.voice,
     )
 
 

@@ -63,6 +63,7 @@ class Speak:
     segment_id: int
     text: str
     language: Language
+    voice: str | None = None
 
 
 Work = Detect | Interpret | Retranslate | Guess | Speak

@@ -81,5 +81,9 @@ class WorkRunner:
                 )
             case Speak():
                 return await self._translator.synthesize(
-                    work.text, language=work.language, context=context, live=True
+                    work.text,
+                    language=work.language,
+                    voice=work.voice,
+                    context=context,
+                    live=True,
                 )

@@ -72,8 +72,9 @@ def request(
     targets: tuple[Language, ...] = (PORTUGUESE,),
     partials: bool = False,
     speech: bool = False,
+    voice: str | None = None,
 ) -> StartRequest:
-    return StartRequest(source, targets, AudioFormat(), partials, speech)
+    return StartRequest(source, targets, AudioFormat(), partials, speech, voice)
 
 
 @dataclass

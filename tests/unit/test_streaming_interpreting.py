@@ -235,6 +235,15 @@ async def test_a_voice_that_only_other_engines_have_is_refused_at_the_start() ->
     assert raised.value.details["supported_languages"] == ["en"]
 
 
+async def test_a_voice_is_one_of_the_engines_that_speak_in_live_sessions() -> None:
+    interpreter = interpreter_with(speaker("kokoro", "pt"), speaker("hibari", "pt", "en"))
+    interpreter.check(EN, (PT, EN), speech=True, voice="hibari:pt")  # not asked of the second
+    for voice in ("kokoro:pt", "hibari:en", "nobody"):
+        with pytest.raises(UnsupportedVoice) as raised:
+            interpreter.check(EN, (PT,), speech=True, voice=voice)
+        assert raised.value.details["supported_voices"] == ["hibari:pt"]
+
+
 async def test_a_voice_that_is_still_loading_is_not_refused_for_good() -> None:
     hibari = speaker("hibari", "pt")
     hibari.state = "starting"

@@ -35,6 +35,7 @@ def test_the_least_that_a_client_can_say() -> None:
     assert (request.audio.encoding, request.audio.sample_rate) == ("pcm_s16le", 16_000)
     assert not request.partials
     assert not request.speech
+    assert request.voice is None
 
 
 def test_everything_that_a_client_can_say() -> None:
@@ -46,6 +47,7 @@ def test_everything_that_a_client_can_say() -> None:
             audio={"encoding": "mulaw", "sample_rate": 8000},
             partials=True,
             speech=True,
+            voice="kokoro:pf_dora",
         )
     )
     assert request.source is None
@@ -53,6 +55,7 @@ def test_everything_that_a_client_can_say() -> None:
     assert (request.audio.encoding, request.audio.sample_rate) == ("mulaw", 8000)
     assert request.partials
     assert request.speech
+    assert request.voice == "kokoro:pf_dora"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +81,8 @@ def test_everything_that_a_client_can_say() -> None:
         (start(target_languages=["pt"] * 6), InvalidField, "target_languages"),
         (start(partials="yes"), InvalidField, "partials"),
         (start(speech=True), InvalidField, "speech"),
+        (start(voice="kokoro:pf_dora", target_languages=["pt"]), InvalidField, "voice"),
+        (start(voice=1, speech=True, target_languages=["pt"]), InvalidField, "voice"),
         (start(audio=None), InvalidField, "audio"),
         (start(audio={"encoding": "opus"}), InvalidField, "audio.encoding"),
         (start(audio={"encoding": "webm_opus", "sample_rate": 48_000}), InvalidField,

@@ -467,6 +467,14 @@ def test_translations_are_spoken_one_after_the_other_in_pieces() -> None:
     assert isinstance(sim.events[-1], Done)
 
 
+def test_the_voice_that_was_asked_for_speaks() -> None:
+    sim = Simulation(request(speech=True, voice="hibari:pt"))
+    sim.hear(word(1), silence(30))
+    sim.end()
+    assert [ready.voice for ready in sim.told(Ready)] == ["hibari:pt"]
+    assert {work.voice for work in sim.started if isinstance(work, Speak)} == {"hibari:pt"}
+
+
 def test_speech_that_is_far_behind_is_left_out_and_said() -> None:
     sim = Simulation(request(speech=True), limits=SessionLimits(speech_backlog=2), auto=False)
     for number in range(1, 6):
