@@ -35,6 +35,8 @@ PAGE_OWNER = "page"
 
 _PAGE_SLACK_MS = 3600 * 1000
 _PEPPER_BYTES = 32
+"""Of a pepper that is made here, and the fewest of one that is given."""
+
 _NO_KEY = "There is no such key that still opens anything."
 
 
@@ -232,10 +234,19 @@ class Accounts:
 async def open_accounts(url: str, peppers: Sequence[bytes]) -> AsyncIterator[Accounts]:
     """Accounts over a database that is brought to today's tables first.
 
+    Args:
+        url: of the database; see ``DatabaseConfig``.
+        peppers: the server's secrets, the newest first, of 32 bytes or more each.
+
     Raises:
-        ConfigurationError: the address is none, or the database is a newer version's.
+        ConfigurationError: the address is none, a secret is missing or too short, or the database
+            is a newer version's.
         StoreUnavailable: it does not answer.
     """
+    if not peppers or min(map(len, peppers)) < _PEPPER_BYTES:
+        raise ConfigurationError(
+            f"Keys are kept under a secret of {_PEPPER_BYTES} bytes or more; there is none."
+        )
     config = DatabaseConfig(url)
     file = config.file()
     if file is not None:

