@@ -38,7 +38,7 @@ function showTargets() {
 async function authorise() {
   if (Date.now() < token.endsAt) return null;
   const headers = key.value ? { "X-API-Key": key.value } : {};
-  const answer = await fetch("/auth/token", { method: "POST", headers });
+  const answer = await fetch("auth/token", { method: "POST", headers });
   const body = await answer.json();
   if (!answer.ok) {
     keyField.hidden = answer.status !== 401 && keyField.hidden;
@@ -50,7 +50,7 @@ async function authorise() {
 }
 
 function translate() {
-  return fetch("/translate/text", {
+  return fetch("translate/text", {
     method: "POST",
     headers: { "Content-Type": "application/json", Authorization: `Bearer ${token.text}` },
     body: JSON.stringify(Object.fromEntries(new FormData(form))),
@@ -63,7 +63,7 @@ function fail(text) {
 }
 
 async function load() {
-  const [health, list] = await Promise.all([fetch("/health"), fetch("/languages")]);
+  const [health, list] = await Promise.all([fetch("health"), fetch("languages")]);
   const { overall_status: overall } = await health.json();
   statusLine.textContent = `The service is ${overall}.`;
   languages = await list.json();

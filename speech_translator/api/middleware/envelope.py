@@ -81,7 +81,9 @@ class Envelope:
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
         try:
-            refusal = None if scope["path"] in _QUIET else self._refusal()
+            # Without the prefix under which another application may have mounted this one.
+            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            refusal = None if path in _QUIET else self._refusal()
             if refusal is not None:
                 await exchange.fail(scope, receive, refusal)
                 return

@@ -1,7 +1,12 @@
-"""``GET /``, the API documentation, and the files of both pages."""
+"""``GET /``, the API documentation, and the files of both pages.
+
+Addresses within them are relative, or begin with the prefix under which another application has
+mounted this one.
+"""
 
 from __future__ import annotations
 
+import msgspec
 import orjson
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -50,7 +55,9 @@ async def service(request: Request) -> Response:
     if preferred_type(request.headers, (JSON_TYPE, _HTML), default=JSON_TYPE) == _HTML:
         answer = pages.page("index.html")
     else:
-        answer = json_response(_SERVICE)
+        prefix = _prefix(request)
+        links = {name: prefix + path for name, path in _SERVICE.links.items()}
+        answer = json_response(msgspec.structs.replace(_SERVICE, links=links))
     answer.headers["Vary"] = "Accept"
     return answer
 
@@ -60,7 +67,9 @@ async def openapi_document(request: Request) -> Response:
     """The OpenAPI document."""
     state = state_of(request)
     if state.openapi is None:
-        state.openapi = orjson.dumps(request.app.openapi())
+        prefix = _prefix(request)
+        servers = {"servers": [{"url": prefix}]} if prefix else {}
+        state.openapi = orjson.dumps({**request.app.openapi(), **servers})
     return Response(state.openapi, media_type=JSON_TYPE)
 
 
@@ -80,3 +89,8 @@ async def docs_file(name: str) -> Response:
 async def asset(name: str) -> Response:
     """A file of our pages."""
     return pages.asset(name)
+
+
+def _prefix(request: Request) -> str:
+    """Under which the application is mounted; empty where it stands alone."""
+    return str(request.scope.get("root_path", "")).rstrip("/")
