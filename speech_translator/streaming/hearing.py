@@ -27,6 +27,7 @@ class Hearing:
 
     def __init__(self, config: EndpointConfig) -> None:
         self._audio = AudioBuffer()
+        self._config = config
         self._endpointer = Endpointer(config)
         self._state: bytes | None = None
         self._clip: Samples | None = None
@@ -55,6 +56,17 @@ class Hearing:
     def speech_end(self) -> int:
         """Windows before the end of the last speech of the open utterance."""
         return self._endpointer.position - self._endpointer.silence
+
+    @property
+    def silence_s(self) -> float:
+        """Silence since the last speech of the open utterance, in seconds."""
+        return self._endpointer.silence * WINDOW / SAMPLE_RATE
+
+    @property
+    def may_have_ended(self) -> bool:
+        """Whether the open utterance is silent for long enough to be decoded as if it had ended."""
+        early = self._endpointer.silence * WINDOW >= self._config.early_silence_s * SAMPLE_RATE
+        return early and not self._ended
 
     @property
     def closed(self) -> bool:
@@ -95,6 +107,17 @@ class Hearing:
         self._state = found.state
         return self._endpointer.feed(found.probabilities.tolist(), levels.tolist())
 
+    def judge(self, *, whole: bool) -> list[Boundary]:
+        """Wait longer or shorter for the open utterance to go on.
+
+        Args:
+            whole: what was said so far is a whole sentence.
+        """
+        config = self._config
+        return self._endpointer.wait_for(
+            config.sentence_silence_s if whole else config.phrase_silence_s
+        )
+
     def finish(self) -> list[Boundary]:
         """The last boundary, once everything that came was heard; empty before."""
         if not self._ended or self._closed or self._clip is not None:
@@ -108,6 +131,10 @@ class Hearing:
         """Samples of windows ``[start, end)``; up to what was heard by default."""
         end = self._endpointer.position if end is None else end
         return self._audio.read(start * WINDOW, end * WINDOW)
+
+    def read_ended(self, start: int) -> Samples:
+        """Samples from window ``start`` on, as they will be if the open utterance has ended."""
+        return self.read(start, self._endpointer.ends_at)
 
     def arrived_at(self, window: int) -> float:
         """When the audio before ``window`` came."""

@@ -192,6 +192,24 @@ class Interpreter:
         said = await self._with_english(samples, said, targets, context)
         return await self._translated(said, targets, context)
 
+    async def render(
+        self,
+        text: str,
+        *,
+        language: Language,
+        targets: Sequence[Language],
+        context: RequestContext,
+    ) -> Interpretation:
+        """``text`` with its translations, as far as text engines lead; for a partial.
+
+        Args:
+            text: what was recognised so far.
+            language: what it is in.
+            targets: the languages wanted.
+            context: priority and deadline.
+        """
+        return await self._translated(Interpretation(text, language, 0.0), targets, context)
+
     async def _translated(
         self, said: Interpretation, targets: Sequence[Language], context: RequestContext
     ) -> Interpretation:

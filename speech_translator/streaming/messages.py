@@ -217,12 +217,17 @@ class Ready(ServerEvent, frozen=True, kw_only=True, tag="ready"):
 
 
 class Partial(ServerEvent, frozen=True, kw_only=True, tag="partial"):
-    """The running utterance so far; replaces the last partial of its segment."""
+    """The running utterance so far; replaces the last partial of its segment.
+
+    What stands before ``confirmed_chars`` in ``text`` holds for the partials that follow;
+    ``translations`` are of the clauses that were confirmed.
+    """
 
     segment_id: int
     start: float
     end: float
     text: str
+    confirmed_chars: int
     language: str | None
     translations: dict[str, str]
 

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+
 from speech_translator.engines.values import SAMPLE_RATE
 from speech_translator.languages import Language
+from speech_translator.streaming.agreement import Agreement
 from speech_translator.streaming.hearing import Hearing
 from speech_translator.streaming.interpreting import Interpretation
+from speech_translator.streaming.messages import Partial
 from speech_translator.streaming.utterances import Utterance
 from speech_translator.streaming.voice_activity import WINDOW, Closed, Opened
-from speech_translator.streaming.work import Guess
+from speech_translator.streaming.work import Foresee, Guess, Render
 
 MIN_AUDIO_S = 0.8
 """Audio that a first partial needs; shorter clips are mostly misheard."""
 
+_GUESS_SILENCE_S = 0.1
+"""In a longer silence no partial is decoded: the decode on the chance of an end comes soon."""
+
+_SENTENCE_END = re.compile(r"(?:(?<!\.)\.|[!?。！？])[\"'”’»)]*\s*$")
 _SHORTEST_S = 0.4
 _LONGEST_S = 3.0
 _REST = 2.0
@@ -46,7 +55,7 @@ class PartialPacer:
 
 
 class OpenUtterance:
-    """The utterance that still runs.
+    """The utterance that still runs: what was heard of it so far, and what it would be if it ended.
 
     Args:
         segment_id: its number.
@@ -56,8 +65,14 @@ class OpenUtterance:
     def __init__(self, segment_id: int, opened: Opened) -> None:
         self.segment_id = segment_id
         self.shown = False
+        self.translations: Mapping[str, str] = {}
         self._opened = opened
         self._guessed_to = 0
+        self._foreseen_to = 0
+        self._foreseen: Interpretation | None = None
+        self._agreement = Agreement()
+        self._language: Language | None = None
+        self._rendered = ""
 
     @property
     def start_s(self) -> float:
@@ -67,10 +82,14 @@ class OpenUtterance:
     @property
     def guessed_to_s(self) -> float:
         """Where speech ended when it was last decoded, in seconds."""
-        return self._guessed_to * WINDOW / SAMPLE_RATE
+        return max(self._guessed_to, self._foreseen_to) * WINDOW / SAMPLE_RATE
+
+    def speech_s(self, hearing: Hearing) -> float:
+        """Length of its speech so far, in seconds."""
+        return hearing.speech_end * WINDOW / SAMPLE_RATE - self.start_s
 
     def close(self, boundary: Closed, hearing: Hearing, now: float) -> Utterance:
-        """The finished utterance; settled already where it held no speech after all."""
+        """The finished utterance; settled already where that is known."""
         utterance = Utterance(
             self.segment_id,
             boundary,
@@ -80,17 +99,75 @@ class OpenUtterance:
             shown=self.shown,
         )
         if not boundary.spoken:
-            utterance.started = True
-            utterance.outcome = Interpretation("", None, 0.0)
+            utterance.settle(Interpretation("", None, 0.0))
+        elif self.foresaw(boundary) and self._foreseen is not None and not self._foreseen.failures:
+            utterance.settle(self._foreseen)
         return utterance
+
+    def foresaw(self, boundary: Closed) -> bool:
+        """Whether the utterance ended as it was decoded on the chance of."""
+        return boundary.speech_end == self._foreseen_to and not boundary.capped
 
     def guess(self, hearing: Hearing, language: Language | None) -> Guess | None:
         """What to decode for a partial; None where nothing new was said or it is too short."""
         speech_end = hearing.speech_end
-        if speech_end <= self._guessed_to:
+        if speech_end <= self._guessed_to or hearing.silence_s > _GUESS_SILENCE_S:
             return None
         samples = hearing.read(self._opened.start)
         if len(samples) < MIN_AUDIO_S * SAMPLE_RATE:
             return None
         self._guessed_to = speech_end
         return Guess(self.segment_id, samples, language)
+
+    def foresee(self, hearing: Hearing, language: Language | None) -> Foresee | None:
+        """What to decode on the chance that the utterance has ended; None where it goes on."""
+        speech_end = hearing.speech_end
+        heard = max(self._foreseen_to, self._opened.speech_start)
+        if not hearing.may_have_ended or speech_end <= heard:
+            return None
+        self._foreseen_to = self._guessed_to = speech_end
+        self._foreseen = None
+        return Foresee(self.segment_id, hearing.read_ended(self._opened.start), language)
+
+    def heard(self, said: Interpretation, *, ended: bool, hearing: Hearing) -> bool:
+        """Take in a decode; whether it stands for the whole of what was said so far.
+
+        Args:
+            said: what was recognised.
+            ended: it is the answer to ``Foresee``.
+            hearing: the session's audio.
+        """
+        if said.text:
+            self._agreement.hear(said.text, ended=ended)
+            self._language = said.language
+        current = ended and hearing.speech_end == self._foreseen_to
+        if current:
+            self._foreseen = said
+            self.translations = said.translations
+        return current
+
+    def render(self) -> Render | None:
+        """What to translate for a partial: the clauses that were confirmed since the last time."""
+        clauses = self._agreement.hypothesis.clauses
+        if self._language is None or len(clauses) <= len(self._rendered):
+            return None
+        self._rendered = clauses
+        return Render(self.segment_id, clauses, self._language)
+
+    def partial(self) -> Partial:
+        """What it sounds like so far."""
+        found = self._agreement.hypothesis
+        return Partial(
+            segment_id=self.segment_id,
+            start=round(self.start_s, 3),
+            end=round(self.guessed_to_s, 3),
+            text=found.text,
+            confirmed_chars=found.confirmed_chars,
+            language=self._language.tag if self._language else None,
+            translations=dict(self.translations),
+        )
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text ends as a sentence does; three dots are a sentence that breaks off."""
+    return _SENTENCE_END.search(text) is not None

@@ -20,17 +20,19 @@ from speech_translator.streaming.hearing import Hearing
 from speech_translator.streaming.idleness import IdleWatch
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import Done, EndReason, ServerEvent, Warned
-from speech_translator.streaming.partials import OpenUtterance, PartialPacer
+from speech_translator.streaming.partials import OpenUtterance, PartialPacer, is_whole
 from speech_translator.streaming.progress import Progress
 from speech_translator.streaming.utterances import SpokenLanguage, Utterance, UtteranceQueue
-from speech_translator.streaming.voice_activity import Boundary, Opened
+from speech_translator.streaming.voice_activity import Boundary, Closed, Opened
 from speech_translator.streaming.work import (
     Action,
     Close,
     Detect,
+    Foresee,
     Guess,
     Interpret,
     Jobs,
+    Render,
     Retranslate,
     Send,
     Speak,
@@ -147,7 +149,11 @@ class LiveSession:
                 self._queue.settle(segment_id, result)
             case Guess(segment_id=segment_id), Interpretation():
                 self._pacer.finished(self._clock())
-                self._tell_partial(segment_id, result)
+                self._heard(segment_id, result, ended=False)
+            case Foresee(segment_id=segment_id), Interpretation():
+                self._heard(segment_id, result, ended=True)
+            case Render(segment_id=segment_id), Interpretation():
+                self._rendered(segment_id, result)
             case Speak(), Speech():
                 for piece in speaking.pieces(work, result):
                     self._send(piece)
@@ -231,11 +237,12 @@ class LiveSession:
             self._actions.append(self._jobs.start(clip))
         self._bounded(self._hearing.finish())
         for utterance in self._queue.to_start():
-            language = self._language.of(utterance)
+            language = self._language.of(utterance.speech_s)
             work = Interpret(utterance.segment_id, utterance.samples, language)
             self._actions.append(self._jobs.start(work))
         for utterance in self._queue.finished():
             self._tell(utterance)
+        self._foresee()
         self._guess()
         self._speak()
         self._send(self._progress.lag(self._queue.first, self._clock()))
@@ -257,10 +264,18 @@ class LiveSession:
                 self._segments += 1
                 self._open = OpenUtterance(self._segments, boundary)
             elif self._open is not None:
-                self._actions += self._jobs.cancel(Guess)
-                self._queue.add(self._open.close(boundary, self._hearing, self._clock()))
+                self._queue.add(self._ended(self._open, boundary))
                 self._open = None
         self._hearing.forget()
+
+    def _ended(self, running: OpenUtterance, boundary: Closed) -> Utterance:
+        """The utterance that has ended, with what was decoded on the chance of it."""
+        utterance = running.close(boundary, self._hearing, self._clock())
+        if not utterance.started and running.foresaw(boundary):
+            utterance.started = self._jobs.adopt(running.segment_id)
+        for kind in (Guess, Render, Foresee):
+            self._actions += self._jobs.cancel(kind)
+        return utterance
 
     def _tell(self, utterance: Utterance) -> None:
         """An utterance is done with."""
@@ -275,9 +290,7 @@ class LiveSession:
                 self._send(warning)
             self._speak_later(utterance.segment_id, said)
         elif utterance.shown:
-            self._send(
-                telling.partial(utterance.segment_id, utterance.start_s, utterance.end_s, None)
-            )
+            self._send(telling.nothing(utterance))
         self._acknowledge(0.0)
 
     def _guess(self) -> None:
@@ -292,12 +305,39 @@ class LiveSession:
             self._pacer.started(now)
             self._actions.append(self._jobs.start(guess))
 
-    def _tell_partial(self, segment_id: int, said: Interpretation) -> None:
+    def _foresee(self) -> None:
+        """Decode the running utterance on the chance that it has ended, unless others wait."""
         running = self._open
-        if running is None or running.segment_id != segment_id or not said.text:
+        if running is None or not self._queue.has_room or self._jobs.busy(Foresee):
             return
+        language = self._language.of(running.speech_s(self._hearing))
+        foresee = running.foresee(self._hearing, language)
+        if foresee is not None:
+            self._actions.append(self._jobs.start(foresee))
+
+    def _heard(self, segment_id: int, said: Interpretation, *, ended: bool) -> None:
+        """Something was recognised in the running utterance."""
+        running = self._open
+        if running is None or running.segment_id != segment_id:
+            return
+        current = running.heard(said, ended=ended, hearing=self._hearing)
+        if said.text and self._request.partials:
+            self._tell_partial(running)
+            render = None if current or not self._request.targets else running.render()
+            if render is not None and not self._jobs.busy(Render):
+                self._actions.append(self._jobs.start(render))
+        if current:
+            self._bounded(self._hearing.judge(whole=is_whole(said.text)))
+
+    def _rendered(self, segment_id: int, said: Interpretation) -> None:
+        running = self._open
+        if running is not None and running.segment_id == segment_id and said.translations:
+            running.translations = said.translations
+            self._tell_partial(running)
+
+    def _tell_partial(self, running: OpenUtterance) -> None:
         running.shown = True
-        self._send(telling.partial(segment_id, running.start_s, running.guessed_to_s, said))
+        self._send(running.partial())
 
     def _speak_later(self, segment_id: int, said: Interpretation) -> None:
         target = self._request.targets[0] if self._request.speech else None

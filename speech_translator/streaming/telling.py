@@ -32,15 +32,16 @@ def draining() -> Warned:
     )
 
 
-def partial(segment_id: int, start_s: float, end_s: float, said: Interpretation | None) -> Partial:
-    """What an utterance sounds like so far; without ``said``, that there was nothing in it."""
+def nothing(utterance: Utterance) -> Partial:
+    """There was nothing in an utterance of which something was shown."""
     return Partial(
-        segment_id=segment_id,
-        start=round(start_s, 3),
-        end=round(end_s, 3),
-        text=said.text if said else "",
-        language=said.language.tag if said and said.language else None,
-        translations=dict(said.translations) if said else {},
+        segment_id=utterance.segment_id,
+        start=round(utterance.start_s, 3),
+        end=round(utterance.end_s, 3),
+        text="",
+        confirmed_chars=0,
+        language=None,
+        translations={},
     )
 
 

@@ -35,6 +35,11 @@ class Utterance:
     started: bool = False
     outcome: Interpretation | SpeechTranslatorError | None = None
 
+    def settle(self, outcome: Interpretation | SpeechTranslatorError) -> None:
+        """Note how it ended; it need not be begun."""
+        self.started = True
+        self.outcome = outcome
+
     @property
     def audio_start_s(self) -> float:
         """Where its audio begins in the session, in seconds."""
@@ -72,6 +77,11 @@ class UtteranceQueue:
         return len(self._waiting)
 
     @property
+    def has_room(self) -> bool:
+        """Whether another one could be begun at once."""
+        return sum(utterance.outcome is None for utterance in self._waiting) < self._at_once
+
+    @property
     def seconds(self) -> float:
         """Audio that is held here."""
         return sum(len(utterance.samples) for utterance in self._waiting) / SAMPLE_RATE
@@ -100,7 +110,7 @@ class UtteranceQueue:
         """Note how one ended."""
         for utterance in self._waiting:
             if utterance.segment_id == segment_id:
-                utterance.outcome = outcome
+                utterance.settle(outcome)
 
     def finished(self) -> Iterator[Utterance]:
         """Take out those that are done and have none before them that is not."""
@@ -125,9 +135,9 @@ class SpokenLanguage:
         """The language that was surely spoken last; None before there is one."""
         return self._last
 
-    def of(self, utterance: Utterance) -> Language | None:
-        """The language of an utterance; None where it is to be detected."""
-        return self._last if utterance.speech_s < _SHORT_SPEECH_S else self._given
+    def of(self, speech_s: float) -> Language | None:
+        """The language of an utterance with that much speech; None where it is to be detected."""
+        return self._last if speech_s < _SHORT_SPEECH_S else self._given
 
     def learn(self, utterance: Utterance, said: Interpretation) -> None:
         """Note what an utterance turned out to be in."""

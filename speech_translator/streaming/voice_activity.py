@@ -31,7 +31,13 @@ class EndpointConfig:
     min_speech_s: float = 0.096
     """Speech in the first moments that it takes to begin: clicks are shorter."""
     end_silence_s: float = 0.6
-    """Silence that ends an utterance."""
+    """Silence that ends an utterance of which nothing is known."""
+    sentence_silence_s: float = 0.4
+    """Silence that ends one that sounds like a whole sentence so far."""
+    phrase_silence_s: float = 0.8
+    """Silence that ends one that breaks off in the middle of a phrase."""
+    early_silence_s: float = 0.2
+    """Silence after which an utterance is decoded on the chance that it has ended."""
     pre_roll_s: float = 0.3
     """Audio kept before the onset, for soft first sounds."""
     post_roll_s: float = 0.2
@@ -78,7 +84,7 @@ class Endpointer:
         config = config or EndpointConfig()
         self._config = config
         self._min_speech = _windows(config.min_speech_s)
-        self._end_silence = _windows(config.end_silence_s)
+        self._patience = self._end_silence = _windows(config.end_silence_s)
         self._pre_roll = _windows(config.pre_roll_s)
         self._post_roll = _windows(config.post_roll_s)
         self._max_utterance = max(4 * _SMOOTHING, _windows(config.max_utterance_s))
@@ -106,6 +112,11 @@ class Endpointer:
         """Windows since the last speech of the open utterance; 0 when none is open."""
         return 0 if self._open is None else self._position - self._speech_end
 
+    @property
+    def ends_at(self) -> int:
+        """The window at which the open utterance ends if no more speech comes."""
+        return min(self._position, self._speech_end + self._post_roll)
+
     def feed(self, probabilities: Sequence[float], levels: Sequence[float]) -> list[Boundary]:
         """Boundaries found in the next windows.
 
@@ -122,11 +133,18 @@ class Endpointer:
                 found += self._while_open(probability, level)
         return found
 
+    def wait_for(self, silence_s: float) -> list[Boundary]:
+        """The open utterance ends after that much silence, which may have passed already."""
+        self._patience = _windows(silence_s)
+        if self._open is None or self.silence < self._patience:
+            return []
+        return [self._close(self.ends_at)]
+
     def finish(self) -> list[Boundary]:
         """Close what is open; nothing more will be heard."""
         if self._open is None:
             return []
-        return [self._close(min(self._position, self._speech_end + self._post_roll))]
+        return [self._close(self.ends_at)]
 
     def _while_silent(self, probability: float) -> list[Boundary]:
         self._rising = self._rising + 1 if probability >= self._config.onset else 0
@@ -142,9 +160,10 @@ class Endpointer:
         speaking = self._position - self._speech_end == 1
         if probability >= (self._config.release if speaking else self._config.onset):
             self._speech_end = self._position
+            self._patience = self._end_silence
         self._quietness.append(probability + _LOUDNESS_WEIGHT * min(1.0, level))
-        if self._position - self._speech_end >= self._end_silence:
-            return [self._close(self._speech_end + self._post_roll)]
+        if self._position - self._speech_end >= self._patience:
+            return [self._close(self.ends_at)]
         if self._position - self._open.start >= self._max_utterance:
             return self._cut()
         return []
@@ -172,6 +191,7 @@ class Endpointer:
     def _begin(self, opened: Opened, speech_end: int) -> None:
         self._open = opened
         self._speech_end = speech_end
+        self._patience = self._end_silence
         self._rising = 0
         self._quietness = []
 

@@ -57,6 +57,24 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True)
+class Foresee:
+    """``Interpret`` on the chance that an utterance has ended: silence has begun."""
+
+    segment_id: int
+    samples: Samples
+    language: Language | None
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """Translate what is confirmed of a running utterance; answered by an ``Interpretation``."""
+
+    segment_id: int
+    text: str
+    language: Language
+
+
+@dataclass(frozen=True, slots=True)
 class Speak:
     """Speak a translation; answered by ``Speech``."""
 
@@ -66,7 +84,7 @@ class Speak:
     voice: str | None = None
 
 
-Work = Detect | Interpret | Retranslate | Guess | Speak
+Work = Detect | Interpret | Retranslate | Guess | Foresee | Render | Speak
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +160,14 @@ class Jobs:
         for work_id in found:
             self.take(work_id)
         return [Cancel(work_id) for work_id in found]
+
+    def adopt(self, segment_id: int) -> bool:
+        """What was begun on the chance of an end is the utterance's own work now, if it runs."""
+        for work_id, work in self._works.items():
+            if isinstance(work, Foresee) and work.segment_id == segment_id:
+                self._works[work_id] = Interpret(segment_id, work.samples, work.language)
+                return True
+        return False
 
     def busy(self, kind: type[Work]) -> bool:
         """Whether there is work of that kind."""

@@ -11,13 +11,24 @@ from speech_translator.reliability.deadlines import Clock, Deadline
 from speech_translator.scalability.results import RequestContext
 from speech_translator.streaming.interpreting import Interpreter, Translating
 from speech_translator.streaming.session import Result
-from speech_translator.streaming.work import Detect, Guess, Interpret, Retranslate, Speak, Work
+from speech_translator.streaming.work import (
+    Detect,
+    Foresee,
+    Guess,
+    Interpret,
+    Render,
+    Retranslate,
+    Speak,
+    Work,
+)
 
 _SECONDS: dict[type[Work], float] = {
     Detect: 15.0,
     Interpret: 45.0,
     Retranslate: 45.0,
     Guess: 3.0,
+    Foresee: 10.0,
+    Render: 3.0,
     Speak: 60.0,
 }
 """Deadlines: a partial that is late is worth nothing; the rest is tried again by the session."""
@@ -26,7 +37,9 @@ _PRIORITIES: dict[type[Work], Priority] = {
     Detect: Priority.LIVE,
     Interpret: Priority.LIVE,
     Retranslate: Priority.LIVE,
+    Foresee: Priority.LIVE,
     Guess: Priority.INTERACTIVE,  # behind everything that is final
+    Render: Priority.INTERACTIVE,
     Speak: Priority.INTERACTIVE,
 }
 
@@ -71,9 +84,17 @@ class WorkRunner:
                 return await self._translator.detect_speech(
                     work.samples, work.state, context=context
                 )
-            case Interpret() | Guess():
+            case Guess():
+                return await self._interpreter.interpret(
+                    work.samples, language=work.language, targets=(), context=context
+                )
+            case Interpret() | Foresee():
                 return await self._interpreter.interpret(
                     work.samples, language=work.language, targets=self._targets, context=context
+                )
+            case Render():
+                return await self._interpreter.render(
+                    work.text, language=work.language, targets=self._targets, context=context
                 )
             case Retranslate():
                 return await self._interpreter.translate_again(

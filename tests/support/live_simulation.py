@@ -25,8 +25,10 @@ from speech_translator.streaming.work import (
     Cancel,
     Close,
     Detect,
+    Foresee,
     Guess,
     Interpret,
+    Render,
     Retranslate,
     Send,
     Speak,
@@ -85,6 +87,7 @@ class Simulation:
     limits: SessionLimits = field(default_factory=SessionLimits)
     now: float = 100.0
     auto: bool = True  # whether all work is answered at once
+    foresight: bool = True  # whether silences are decoded on the chance of an end
     events: list[ServerEvent] = field(default_factory=list)
     works: dict[int, Work] = field(default_factory=dict)
     started: list[Work] = field(default_factory=list)
@@ -92,6 +95,9 @@ class Simulation:
     detection: Callable[[Samples], SpeechProbabilities] = probabilities_of
 
     def __post_init__(self) -> None:
+        if not self.foresight:
+            endpoint = replace(self.limits.endpoint, early_silence_s=1e6)
+            self.limits = replace(self.limits, endpoint=endpoint)
         config = SessionConfig("session", self.request)
         self.session = LiveSession(config, self.limits, clock=lambda: self.now)
         self.perform(self.session.begin())
@@ -122,8 +128,13 @@ class Simulation:
         match work:
             case Detect():
                 result = self.detection(work.samples)
-            case Interpret() | Guess():
+            case Guess():
+                result = interpretation(work.samples, ())
+            case Interpret() | Foresee():
                 result = interpretation(work.samples, self.request.targets)
+            case Render():
+                texts = {t.tag: f"{t.tag}:{work.text}" for t in self.request.targets}
+                result = Interpretation(work.text, work.language, 0.0, texts)
             case Retranslate():
                 texts = {t.tag: f"{t.tag}:{work.said.text}" for t in work.targets}
                 left = {tag: error for tag, error in work.said.failures.items() if tag not in texts}

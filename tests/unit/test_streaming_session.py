@@ -30,7 +30,7 @@ from speech_translator.streaming.messages import (
     Warned,
 )
 from speech_translator.streaming.voice_activity import EndpointConfig
-from speech_translator.streaming.work import Detect, Guess, Interpret, Retranslate, Speak
+from speech_translator.streaming.work import Detect, Foresee, Guess, Interpret, Retranslate, Speak
 from tests.support.live_simulation import (
     ENGLISH,
     PORTUGUESE,
@@ -93,7 +93,7 @@ def test_finals_come_in_the_order_of_speech_whichever_is_ready_first() -> None:
 
 
 def test_only_two_utterances_are_recognised_at_once() -> None:
-    sim = Simulation(auto=False)
+    sim = Simulation(foresight=False, auto=False)
     for number in range(1, 6):
         sim.hear(word(number), silence(30))
     assert sum(isinstance(work, Interpret) for work in sim.works.values()) == 2
@@ -208,7 +208,7 @@ def test_idle_and_too_long_sessions_are_flushed_and_ended() -> None:
 
 
 def test_a_passing_failure_is_tried_again() -> None:
-    sim = Simulation(auto=False)
+    sim = Simulation(foresight=False, auto=False)
     sim.hear(word(1), silence(30))
     sim.fail(sim.only(Interpret), Overloaded("full"))
     sim.tick(0.9)
@@ -220,7 +220,7 @@ def test_a_passing_failure_is_tried_again() -> None:
 
 
 def test_an_utterance_that_keeps_failing_is_told_and_the_session_goes_on() -> None:
-    sim = Simulation(auto=False, limits=SessionLimits(idle_s=1000))
+    sim = Simulation(foresight=False, auto=False, limits=SessionLimits(idle_s=1000))
     sim.hear(word(1), silence(30))
     for _ in range(5):
         sim.fail(sim.only(Interpret), EngineFailed("broken"))
@@ -234,7 +234,7 @@ def test_an_utterance_that_keeps_failing_is_told_and_the_session_goes_on() -> No
 
 
 def test_a_poisonous_utterance_is_not_tried_again() -> None:
-    sim = Simulation(auto=False)
+    sim = Simulation(foresight=False, auto=False)
     sim.hear(word(1), silence(30))
     sim.fail(sim.only(Interpret), PoisonousInput("no"))
     assert [failed.code for failed in sim.told(Failed)] == ["poisonous_input"]
@@ -242,7 +242,7 @@ def test_a_poisonous_utterance_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize("kind", [Detect, Interpret])
 def test_engines_that_stop_end_the_session(kind: type[Detect | Interpret]) -> None:
-    sim = Simulation(auto=False)
+    sim = Simulation(foresight=False, auto=False)
     if kind is Interpret:
         sim.hear(word(1), silence(30))
     else:
@@ -264,7 +264,7 @@ def test_detection_that_keeps_failing_ends_the_session_with_its_error() -> None:
 
 
 def test_after_the_close_nothing_more_happens() -> None:
-    sim = Simulation(auto=False)
+    sim = Simulation(foresight=False, auto=False)
     sim.hear(word(1), silence(30))
     work = sim.only(Interpret)
     sim.perform(sim.session.abort(SpeechTranslatorError("broken")))
@@ -275,7 +275,7 @@ def test_after_the_close_nothing_more_happens() -> None:
 
 
 def test_a_target_that_can_never_be_had_is_a_warning() -> None:
-    sim = Simulation(auto=False)
+    sim = Simulation(foresight=False, auto=False)
     sim.hear(word(1), silence(30))
     said = Interpretation(
         "Bonjour", Language("fr"), 0.9, {}, {"pt": UnsupportedPair("no way", supported=["en"])}
@@ -299,7 +299,7 @@ def fail_translations(sim: Simulation, **failures: SpeechTranslatorError) -> Int
 
 def test_a_translation_that_fails_for_now_is_tried_again_without_recognition() -> None:
     targets = (PORTUGUESE, Language("fr"), Language("de"))
-    sim = Simulation(request(targets=targets), auto=False)
+    sim = Simulation(request(targets=targets), foresight=False, auto=False)
     sim.hear(word(1), silence(30))
     said = fail_translations(sim, pt=EngineUnavailable("restarting"), de=UnsupportedPair("no"))
     assert texts(sim) == []
@@ -316,7 +316,7 @@ def test_a_translation_that_fails_for_now_is_tried_again_without_recognition() -
 
 @pytest.mark.parametrize("last", [EngineFailed("broken"), ShuttingDown("stopping")])
 def test_a_text_is_not_lost_with_its_translation(last: SpeechTranslatorError) -> None:
-    sim = Simulation(auto=False, limits=SessionLimits(idle_s=1000))
+    sim = Simulation(foresight=False, auto=False, limits=SessionLimits(idle_s=1000))
     sim.hear(word(1), silence(30))
     fail_translations(sim, pt=EngineUnavailable("restarting"))
     for _ in range(4):
@@ -382,7 +382,7 @@ def test_no_partials_unless_asked_for() -> None:
 
 
 def test_a_partial_that_is_still_decoded_is_given_up_when_the_utterance_ends() -> None:
-    sim = Simulation(request(partials=True), auto=False)
+    sim = Simulation(request(partials=True), foresight=False, auto=False)
     sim.hear(word(1, 60), silence(40))
     assert [type(work) for work in sim.works.values()] == [Interpret]
     sim.answer_all()
@@ -444,7 +444,7 @@ def test_failed_partials_are_dropped_without_a_word() -> None:
 
 
 def test_a_partial_of_what_turns_out_to_be_nothing_is_taken_back() -> None:
-    sim = Simulation(request(partials=True), auto=False)
+    sim = Simulation(request(partials=True), foresight=False, auto=False)
     sim.hear(word(1, 40))
     sim.answer(sim.only(Guess))
     sim.hear(silence(40))
@@ -476,7 +476,9 @@ def test_the_voice_that_was_asked_for_speaks() -> None:
 
 
 def test_speech_that_is_far_behind_is_left_out_and_said() -> None:
-    sim = Simulation(request(speech=True), limits=SessionLimits(speech_backlog=2), auto=False)
+    sim = Simulation(
+        request(speech=True), foresight=False, limits=SessionLimits(speech_backlog=2), auto=False
+    )
     for number in range(1, 6):
         sim.hear(word(number), silence(30))
         sim.answer_all(Interpret)
@@ -487,7 +489,7 @@ def test_speech_that_is_far_behind_is_left_out_and_said() -> None:
 
 
 def test_speech_that_fails_is_a_warning_and_does_not_hold_up_the_end() -> None:
-    sim = Simulation(request(speech=True), auto=False)
+    sim = Simulation(request(speech=True), foresight=False, auto=False)
     sim.hear(word(1), silence(30))
     sim.end()
     sim.answer_all(Interpret)
@@ -531,7 +533,7 @@ def test_a_short_utterance_is_taken_for_the_language_that_was_surely_spoken() ->
     sim = Simulation(request(source=None))
     sim.hear(word(1, 20), silence(30), word(2, 100), silence(30), word(3, 20), silence(30))
     sim.hear(word(4, 100), silence(30))
-    hints = [work.language for work in sim.started if isinstance(work, Interpret)]
+    hints = [work.language for work in sim.started if isinstance(work, Interpret | Foresee)]
     assert hints == [None, None, ENGLISH, None]
 
 

@@ -1,0 +1,87 @@
+"""What successive decodes of a growing utterance agree on. Pure.
+
+LocalAgreement-2 (Macháček, Dabre, Bojar: "Turning Whisper into Real-Time Transcription System",
+2023; https://arxiv.org/abs/2307.14743): a word is confirmed once two decodes in a row have it at
+its place, and then stays. The last word of a decode may have been cut in the middle: it is neither
+confirmed nor shown, unless it is all there is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+# Scripts that are written without spaces: each character counts as a word.
+_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)")
+_CLAUSE_END = re.compile(r"[.!?…,;:](?=\s|$)|[\u3002\uff01\uff1f\uff0c\u3001\uff1b\uff1a]")
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """The running utterance as it is shown; what stands before ``confirmed_chars`` holds."""
+
+    text: str = ""
+    confirmed_chars: int = 0
+
+    @property
+    def clauses(self) -> str:
+        """The confirmed text up to the end of its last clause."""
+        confirmed = self.text[: self.confirmed_chars]
+        ends = [found.end() for found in _CLAUSE_END.finditer(confirmed)]
+        return confirmed[: ends[-1]] if ends else ""
+
+
+class Agreement:
+    """Follows the decodes of one utterance."""
+
+    def __init__(self) -> None:
+        self._confirmed: list[str] = []
+        self._last: list[str] = []
+        self.hypothesis = Hypothesis()
+
+    def hear(self, text: str, *, ended: bool = False) -> Hypothesis:
+        """The hypothesis after another decode.
+
+        Args:
+            text: of the decode.
+            ended: silence followed, so its last word was heard to its end.
+        """
+        tokens = _TOKEN.findall(text.strip())
+        whole = tokens if ended or len(tokens) == 1 else tokens[:-1]
+        rest = self._after_confirmed(whole)
+        agreed = _common(self._after_confirmed(self._last), rest)
+        self._confirmed += rest[:agreed]
+        self._last = whole
+        shown = "".join(self._confirmed + rest[agreed:])
+        confirmed = "".join(self._confirmed)
+        lead = len(shown) - len(shown.lstrip())
+        self.hypothesis = Hypothesis(shown[lead:], max(0, len(confirmed) - lead))
+        return self.hypothesis
+
+    def _after_confirmed(self, tokens: list[str]) -> list[str]:
+        """What a decode has beyond the confirmed words, wherever it puts those."""
+        count = len(self._confirmed)
+        confirmed, heard = [*map(_plain, self._confirmed)], [*map(_plain, tokens)]
+        if heard[:count] == confirmed:
+            return tokens[count:]
+        blocks = SequenceMatcher(None, confirmed, heard, autojunk=False).get_matching_blocks()
+        last = max((block for block in blocks if block.size), key=lambda one: one.a, default=None)
+        start = count if last is None else last.b + last.size + count - (last.a + last.size)
+        return tokens[start:]
+
+
+def _common(first: list[str], second: list[str]) -> int:
+    """How many words both begin with."""
+    for index, (one, other) in enumerate(zip(first, second, strict=False)):
+        if _plain(one) != _plain(other):
+            return index
+    return min(len(first), len(second))
+
+
+def _plain(token: str) -> str:
+    """A word without case and punctuation, which change as the sentence goes on."""
+    plain = "".join(c for c in token.casefold() if unicodedata.category(c)[0] in "LMN")
+    return plain or token.strip()
