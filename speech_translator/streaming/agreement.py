@@ -16,7 +16,10 @@ from difflib import SequenceMatcher
 # Scripts that are written without spaces: each character counts as a word.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)")
-_CLAUSE_END = re.compile(r"[.!?…,;:](?=\s|$)|[\u3002\uff01\uff1f\uff0c\u3001\uff1b\uff1a]")
+# A point after a short word may be an abbreviation's, as in "Mr.".
+_CLAUSE_END = re.compile(
+    r"(?:[!?…,;:]|(?<=\w{4})\.)(?=\s|$)|[\u3002\uff01\uff1f\uff0c\u3001\uff1b\uff1a]"
+)
 
 
 @dataclass(frozen=True, slots=True)

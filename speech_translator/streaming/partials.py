@@ -15,7 +15,7 @@ from speech_translator.streaming.utterances import Utterance
 from speech_translator.streaming.voice_activity import WINDOW, Closed, Opened
 from speech_translator.streaming.work import Foresee, Guess, Render
 
-MIN_AUDIO_S = 0.8
+MIN_AUDIO_S = 0.7
 """Audio that a first partial needs; shorter clips are mostly misheard."""
 
 _GUESS_SILENCE_S = 0.1
@@ -24,13 +24,17 @@ _GUESS_SILENCE_S = 0.1
 _SENTENCE_END = re.compile(r"(?:(?<!\.)\.|[!?。！？])[\"'”’»)]*\s*$")
 _SHORTEST_S = 0.4
 _LONGEST_S = 3.0
-_REST = 2.0
+_REST = 1.25
+_SLOW_REST = 2.0
+_QUICK_S = 0.3
 
 
 class PartialPacer:
-    """Spaces the partials of one session so that they take at most half of a core's time.
+    """Spaces the partials of one session: often while the machine is free, seldom when it is not.
 
-    After a decode of ``d`` seconds the next one starts no sooner than ``2 d`` after its start.
+    After a decode that was there ``d`` seconds after it was asked for, the wait behind others
+    included, the next one starts no sooner than ``1.25 d`` after its start; the slower it is, the
+    nearer to ``2 d``.
     """
 
     def __init__(self) -> None:
@@ -47,7 +51,9 @@ class PartialPacer:
 
     def finished(self, now: float) -> None:
         """It has answered."""
-        self._interval = min(_LONGEST_S, max(_SHORTEST_S, _REST * (now - self._started)))
+        spent = now - self._started
+        wanted = max(_SHORTEST_S, _REST * spent, _SLOW_REST * spent - _QUICK_S)
+        self._interval = min(_LONGEST_S, wanted)
 
     def dropped(self) -> None:
         """It was too late or failed: the machine is busy and is left alone for longer."""

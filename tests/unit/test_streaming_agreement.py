@@ -59,6 +59,7 @@ def test_after_silence_the_last_word_is_whole_and_confirmed_only_by_agreement() 
         (("Well, I", "Well, I think", "Well, I think so"), "Well,"),
         (("It costs 3.50 now or", "It costs 3.50 now or never"), ""),
         (("First. Second, third four", "First. Second, third four five"), "First. Second,"),
+        (("Mr. Dashwood had then a", "Mr. Dashwood had then a talk"), ""),
         (("", ""), ""),
     ],
 )
