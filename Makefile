@@ -13,7 +13,7 @@ PYTEST_ARGS ?=
 FUZZ_COUNT ?= 2000
 
 .DEFAULT_GOAL := help
-.PHONY: help run install voices apertium develop test check lint format-check types imports locks \
+.PHONY: help run install voices apertium develop test check lint format-check types imports security locks \
 	tree format lock bench prove clean
 
 help: ## list the targets
@@ -41,7 +41,7 @@ test: python ## install what tests need and run all of them (PYTEST_ARGS="-k tex
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: lint format-check types imports locks tree ## run every static check
+check: lint format-check types imports security locks tree ## run every static check
 
 lint: develop ## ruff
 	$(BIN)/python -m ruff check .
@@ -55,6 +55,9 @@ types: develop ## mypy, strict
 
 imports: develop ## import-linter: dependencies point one way
 	$(BIN)/lint-imports
+
+security: develop ## bandit: calls and constants that open a hole
+	$(BIN)/bandit --quiet --recursive --configfile pyproject.toml speech_translator scripts
 
 locks: develop ## lock files match pyproject.toml and hold no addresses
 	$(BIN)/python scripts/locks.py check

@@ -61,7 +61,7 @@ def call(
     """Run a command whose output is progress, too; raises ``PreparationError`` when it fails."""
     shown = " ".join(str(part) for part in command)
     try:
-        done = subprocess.run(  # noqa: S603  the commands are built in this file
+        done = subprocess.run(  # noqa: S603  the commands are built in this file # nosec B603
             command,
             check=False,
             cwd=ROOT,
@@ -121,7 +121,7 @@ class Environment:
             return False
         try:
             probe = "import sys; print(sys.version_info[:2] >= (3, 11), sys.prefix, sep='\\n')"
-            done = subprocess.run(  # noqa: S603  our own interpreter
+            done = subprocess.run(  # noqa: S603  our own interpreter # nosec B603
                 [self.python, "-c", probe],
                 check=True,
                 capture_output=True,
@@ -215,7 +215,9 @@ def missing_debian(packages: Sequence[str]) -> list[str]:
     """Those of the packages that are not installed; all of them where dpkg is missing."""
     query = ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\\n", *packages]
     try:
-        done = subprocess.run(query, check=False, capture_output=True, text=True)  # noqa: S603
+        done = subprocess.run(  # noqa: S603  dpkg itself, with names of ours # nosec B603
+            query, check=False, capture_output=True, text=True
+        )
     except OSError:
         return list(packages)
     lines = done.stdout.splitlines()

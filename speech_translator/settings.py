@@ -291,7 +291,7 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """Address to show to people on this machine."""
-        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104
+        shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - not bound to
         return f"http://{shown}:{self.port}"
 
 

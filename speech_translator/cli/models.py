@@ -103,7 +103,7 @@ def remove_models(
     cards = [catalog.card(name) for name in models]
     if not yes:
         names = ", ".join(card.id for card in cards)
-        typer.confirm(f"Delete {names} from this machine?", abort=True, err=True)
+        typer.confirm(f"Remove {names} from this machine?", abort=True, err=True)
 
     def remove(card: ModelCard) -> None:
         hub.remove(card, models_dir)

@@ -108,7 +108,7 @@ class Sidecar:
                 "idle_s": IDLE_S,
                 "memory_mb": config.memory_mb,
             }
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program
+            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and program # nosec B603
                 [sys.executable, "-P", str(_PROGRAM), json.dumps(options)],
                 stdin=subprocess.PIPE,  # its lifeline
                 stdout=subprocess.DEVNULL,

@@ -177,7 +177,7 @@ def _run(command: Sequence[str], folder: Path, timeout_s: float) -> int:
         ModelMissing: it cannot be started, or took too long.
     """
     try:
-        process = subprocess.Popen(  # noqa: S603 - the program is the operator's npm, or our Python
+        process = subprocess.Popen(  # noqa: S603 - the program is the operator's npm, or our Python # nosec B603
             command,
             cwd=folder,  # no package.json and no .npmrc but the operator's own
             stdin=subprocess.DEVNULL,

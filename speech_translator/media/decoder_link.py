@@ -174,7 +174,7 @@ class Nursery:
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            process = subprocess.Popen(  # noqa: S603 - our own interpreter and module # nosec B603
                 [
                     sys.executable, "-P", "-s", "-B", "-m", _MODULE,
                     str(theirs.fileno()), str(memory_mb),

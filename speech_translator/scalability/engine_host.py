@@ -276,7 +276,7 @@ def _start_process(spec: EngineSpec, descriptor: int) -> subprocess.Popen[bytes]
     # searched (-P), since anything may lie there.
     paths = [str(_IMPORT_ROOT), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = ":".join(filter(None, paths))
-    return subprocess.Popen(  # noqa: S603 # our own interpreter and module
+    return subprocess.Popen(  # noqa: S603 # our own interpreter and module # nosec B603
         [sys.executable, "-P", "-m", _MODULE, str(descriptor)],
         stdin=subprocess.DEVNULL,
         pass_fds=[descriptor],

@@ -25,7 +25,7 @@ ANONYMOUS = "anonymous"
 """The owner of what was done without a key."""
 
 KEY_HEADER = "x-api-key"
-TOKEN_PROTOCOL = "bearer."  # noqa: S105 - what precedes one
+TOKEN_PROTOCOL = "bearer."  # noqa: S105 - what precedes one # nosec B105
 
 Authenticate = Callable[[str], Awaitable[Principal]]
 """From a key or token to who holds it; raises ``Unauthenticated`` or ``StoreUnavailable``."""

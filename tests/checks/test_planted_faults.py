@@ -18,6 +18,7 @@ def test_make_check_runs_every_check():
         "ruff format --check .",
         "python -m mypy\n",
         "lint-imports",
+        "bandit --quiet --recursive --configfile pyproject.toml speech_translator scripts\n",
         "scripts/locks.py check",
         "scripts/check_tree.py",
     ):
@@ -30,7 +31,7 @@ def test_the_pipeline_runs_the_checks_and_the_tests():
     assert steps[-2:] == ["make check", "make test"]
 
 
-@pytest.mark.parametrize("check", ["lint", "format-check", "types", "locks", "tree"])
+@pytest.mark.parametrize("check", ["lint", "format-check", "types", "security", "locks", "tree"])
 def test_a_sound_tree_passes(small_tree, check):
     status, output = small_tree.make(check)
     assert status == 0, output
@@ -66,6 +67,30 @@ def test_a_fault_in_a_module_is_caught(small_tree, check, code, word):
     status, output = small_tree.make(check)
     assert status != 0
     assert word in output
+
+
+SHELL = "import subprocess\n\nsubprocess.run('ls ' + input(), shell=True)\n"
+PICKLE = "import pickle\n\npickle.loads(input().encode())\n"
+
+
+@pytest.mark.parametrize("name", ["speech_translator/planted.py", "scripts/planted.py"])
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [
+        (SHELL, "B602"),
+        (PICKLE, "B301"),
+        ("import hashlib\n\nhashlib.md5(b'x')\n", "B324"),
+        ("import yaml\n\nyaml.load(input())\n", "B506"),
+        ("KEY_PASSWORD = 'hunter" + "2'\n", "B105"),
+        ("x = cursor.execute('SELECT * FROM t WHERE a = ' + input())\n", "B608"),
+    ],
+)
+def test_a_hole_is_caught(small_tree, name, code, word):
+    small_tree.write(name, PLANTED + code)
+    status, output = small_tree.make("security")
+    assert status != 0
+    assert word in output
+    assert name in output
 
 
 def test_a_type_error_in_a_script_is_caught(small_tree):
