@@ -14,8 +14,7 @@ import sys
 import sacrebleu
 
 from benchmarks import report
-from speech_translator.engines import apertium
-from speech_translator.engines.pivots import order
+from speech_translator.engines import apertium, pivots
 from speech_translator.engines.values import TranslateCall
 
 PIVOTS = ("es", "ca")
@@ -219,7 +218,7 @@ def compared(engine: apertium.Apertium, source: str, target: str) -> dict[str, o
         PIVOTS[0]: sum(a > b for a, b in zip(first, second, strict=True)),
         PIVOTS[1]: sum(b > a for a, b in zip(first, second, strict=True)),
     }
-    preferred = min(PIVOTS, key=lambda pivot: order(source, target, pivot))
+    preferred = next(pivot for pivot in pivots.preferred(source, target) if pivot in PIVOTS)
     return {
         "pair": f"{source}-{target}",
         "chrf2": scores,

@@ -12,6 +12,7 @@ from typing import Any
 
 from speech_translator.engines import translation_files
 from speech_translator.engines.ctranslate2_device import chosen_device
+from speech_translator.engines.directions import Directions
 from speech_translator.engines.translation_decoding import TranslationModel
 from speech_translator.engines.translation_families import as_family, tokens_of
 from speech_translator.engines.values import EngineInfo, TranslateCall
@@ -35,18 +36,17 @@ class CTranslate2Translator:
     """
 
     def __init__(self, models: Mapping[str, TranslationModel], batch: int) -> None:
-        self._models: dict[tuple[str, str], TranslationModel] = {}
-        for model in models.values():
-            for pair in model.tokens.pairs:
-                self._models.setdefault(pair, model)
+        self._models = tuple(models.values())
+        directions = Directions.joined(model.tokens.directions for model in self._models)
         self._info = EngineInfo(
             name=NAME,
             task="translation",
             concurrency=1,
             preferred_batch=batch,
             models=tuple(models),
-            pairs=tuple(self._models),
-            languages=tuple(sorted({language for pair in self._models for language in pair})),
+            pairs=directions.pairs,
+            groups=tuple(tuple(sorted(group)) for group in directions.groups),
+            languages=tuple(sorted(directions.languages())),
         )
 
     def describe(self) -> EngineInfo:
@@ -71,7 +71,8 @@ class CTranslate2Translator:
         return answers
 
     def _model(self, call: TranslateCall) -> TranslationModel:
-        model = self._models.get((call.source, call.target))
+        pair = (call.source, call.target)
+        model = next((model for model in self._models if pair in model.tokens.directions), None)
         if model is None:
             raise UnsupportedPair(
                 f"No translation model here translates {call.source} into {call.target}."
@@ -101,7 +102,7 @@ def load(options: Mapping[str, object]) -> CTranslate2Translator:
     models = {}
     for entry in _entries(options.get("models")):
         model = _open(ctranslate2, entry, device, compute_type, threads)
-        source, target = model.tokens.pairs[0]
+        source, target = next(iter(model.tokens.directions))
         model.translate([TranslateCall("OK.", source, target)])
         models[entry["id"]] = model
     return CTranslate2Translator(models, _BATCHES[device])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import count, permutations
+from itertools import count
 from typing import Any
 
 from speech_translator.engines.openai_checks import Rejected, Reply, translation_of
@@ -64,7 +64,7 @@ class OpenAiTranslator:
             task="translation",
             concurrency=self._client.config.connections,
             models=(f"{NAME}:{self._model}",),
-            pairs=tuple(permutations(self._languages, 2)),
+            groups=(self._languages,),
             languages=self._languages,
             uses_context=True,
         )

@@ -53,7 +53,6 @@ def detour(source: str, target: str, *, trained: bool) -> str | None:
     return pivot if trained or FIRST not in {source, target} else None
 
 
-def order(source: str, target: str, pivot: str, first: str = FIRST) -> tuple[bool, int, str]:
-    """Sort key of a pivot: ``first``, then those measured as good, then by name."""
-    known = _BETWEEN.get((source, target)) or _INTO.get(target, ())
-    return (pivot != first, known.index(pivot) if pivot in known else len(known), pivot)
+def preferred(source: str, target: str, first: str = FIRST) -> tuple[str, ...]:
+    """The pivots to try before any other: ``first``, then those that were measured as good."""
+    return (first, *(_BETWEEN.get((source, target)) or _INTO.get(target, ())))

@@ -8,14 +8,20 @@ better than a direct pair, is said in ``pivots.py``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from speech_translator.engines import pivots
+from speech_translator.engines.directions import Directions
 from speech_translator.engines.values import EngineInfo
 
 MAX_ROUTES = 4
 """Routes tried for one request: enough for a fallback, few enough for the deadline."""
+
+_LOOKED_AT = 32
+"""Pivots looked at for a fallback of a direct route: two hundred languages are two hundred pivots,
+nearly all by the engine that has failed already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +56,11 @@ class RoutePlanner:
 
     engines: tuple[EngineInfo, ...]
     first_pivot: str = pivots.FIRST
-    _by_pair: dict[tuple[str, str], tuple[str, ...]] = field(
+    _directions: dict[str, Directions] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
-    _targets: dict[str, frozenset[str]] = field(
+    # Languages that one step reaches, and perhaps the source: those of a group share one set.
+    _near: dict[str, frozenset[str]] = field(
         init=False, repr=False, compare=False, default_factory=dict
     )
     _rules: set[str] = field(init=False, repr=False, compare=False, default_factory=set)
@@ -62,28 +69,31 @@ class RoutePlanner:
     )
 
     def __post_init__(self) -> None:
-        """Index the engines by pair."""
-        direct: dict[str, set[str]] = {}
-        for info in self.engines:
-            for source, target in info.pairs:
-                self._by_pair[source, target] = (
-                    *self._by_pair.get((source, target), ()),
-                    info.name,
-                )
-                direct.setdefault(source, set()).add(target)
+        """Note what each language reaches."""
+        self._directions.update({info.name: Directions.of(info) for info in self.engines})
         self._rules.update(info.name for info in self.engines if info.rule_based)
-        self._targets.update({source: frozenset(found) for source, found in direct.items()})
+        every = Directions.joined(self._directions.values())
+        direct: dict[str, set[str]] = {}
+        for source, target in every.pairs:
+            direct.setdefault(source, set()).add(target)
+        for source in {*direct, *(language for group in every.groups for language in group)}:
+            reached = [group for group in every.groups if source in group]
+            if source in direct or len(reached) > 1:
+                reached = [frozenset(direct.get(source, ())).union(*reached)]
+            self._near[source] = reached[0]
 
     def direct(self, source: str, target: str) -> tuple[Route, ...]:
         """Routes of one step, in order of preference."""
         return tuple(
-            (Step(engine, source, target),) for engine in self._by_pair.get((source, target), ())
+            (Step(engine, source, target),)
+            for engine, directions in self._directions.items()
+            if (source, target) in directions
         )
 
     def routes(self, source: str, target: str) -> tuple[Route, ...]:
         """All routes worth trying, best first; empty when the pair is not covered."""
         found = self._routes.get((source, target))
-        if found is None and source in self._targets:
+        if found is None and source in self._near:
             found = self._plan(source, target)
             self._routes[source, target] = found  # bounded: languages the engines know, squared
         return found or ()
@@ -105,39 +115,61 @@ class RoutePlanner:
     def _plan(self, source: str, target: str) -> tuple[Route, ...]:
         """Direct routes, then those through one pivot; first a detour that is better."""
         direct = self.direct(source, target)
+        found = [*self._detours(source, target, direct), *direct]
         tried = {step.engine for route in direct for step in route}
-        detours, others = [], []
-        for pivot in self._pivots(source, target):
-            (first,), (second,) = self.direct(source, pivot)[0], self.direct(pivot, target)[0]
-            engines = {first.engine, second.engine}
-            better = pivots.detour(source, target, trained=not engines <= self._rules) == pivot
-            if better and direct and direct[0][0].engine in self._rules:
-                detours.append((first, second))
+        pivots_ = islice(self._pivots(source, target), _LOOKED_AT if direct else None)
+        for route in (self._through(source, pivot, target) for pivot in pivots_):
+            if len(found) >= MAX_ROUTES:
+                break
             # Engines that failed on the pair itself are not asked again in two steps.
-            elif not engines <= tried:
-                others.append((first, second))
-        return (*detours, *direct, *others)[:MAX_ROUTES]
+            if route not in found and not {step.engine for step in route} <= tried:
+                found.append(route)
+        return tuple(found[:MAX_ROUTES])
 
-    def _pivots(self, source: str, target: str) -> list[str]:
+    def _detours(
+        self, source: str, target: str, direct: Sequence[Route]
+    ) -> Iterator[tuple[Step, Step]]:
+        """The way through a pivot that is better than a direct one by rules, if there is one."""
+        pivot = pivots.detour(source, target, trained=True)
+        if pivot is None or not direct or direct[0][0].engine not in self._rules:
+            return
+        if self._joins(source, pivot, target):
+            route = self._through(source, pivot, target)
+            trained = any(step.engine not in self._rules for step in route)
+            if pivots.detour(source, target, trained=trained) == pivot:
+                yield route
+
+    def _through(self, source: str, pivot: str, target: str) -> tuple[Step, Step]:
+        """Two steps, each by the engine that is preferred for it."""
+        (first,), (second,) = self.direct(source, pivot)[0], self.direct(pivot, target)[0]
+        return first, second
+
+    def _pivots(self, source: str, target: str) -> Iterator[str]:
         """Languages with a direct way in and out, the best one first."""
-        middle = [
-            language
-            for language in self._targets.get(source, ())
-            if language not in {source, target} and target in self._targets.get(language, ())
-        ]
-        return sorted(
-            middle, key=lambda pivot: pivots.order(source, target, pivot, self.first_pivot)
+        best = dict.fromkeys(pivots.preferred(source, target, self.first_pivot))
+        yield from (pivot for pivot in best if self._joins(source, pivot, target))
+        near = sorted(self._near.get(source, ()))
+        yield from (
+            pivot for pivot in near if pivot not in best and self._joins(source, pivot, target)
+        )
+
+    def _joins(self, source: str, pivot: str, target: str) -> bool:
+        near = self._near
+        return (
+            pivot not in {source, target}
+            and pivot in near.get(source, ())
+            and target in near.get(pivot, ())
         )
 
     def sources(self) -> frozenset[str]:
         """Languages that something can be translated from."""
-        return frozenset(self._targets)
+        return frozenset(self._near)
 
     def targets(self, source: str) -> frozenset[str]:
         """Languages that ``source`` reaches, directly or through one pivot."""
-        near = self._targets.get(source, frozenset())
-        far = {target for pivot in near for target in self._targets.get(pivot, ())}
-        return frozenset((near | far) - {source})
+        near = self._near.get(source, frozenset())
+        far = {self._near[pivot] for pivot in near if pivot != source and pivot in self._near}
+        return near.union(*far) - {source}
 
 
 def preferred(engines: Sequence[EngineInfo], language: str) -> list[EngineInfo]:

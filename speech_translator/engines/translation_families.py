@@ -22,6 +22,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from speech_translator.engines.directions import Directions
 from speech_translator.errors import UnknownLanguage
 from speech_translator.languages import Language
 
@@ -52,14 +53,14 @@ _OPUS_NAME = re.compile(
 class Tokens:
     """The languages of one model and the tokens that name them.
 
-    Pairs and keys are ``Language.key`` strings. A language without a token is one that the model
+    Keys are ``Language.key`` strings. A language without a token is one that the model
     needs no token for.
     """
 
     family: Family
     languages: Mapping[str, str]
     """Tokens by language."""
-    pairs: tuple[tuple[str, str], ...]
+    directions: Directions
 
     def source(self, pieces: Sequence[str], source: str, target: str) -> list[str]:
         """The tokens that a model reads, but for the end of the sentence."""
@@ -108,12 +109,12 @@ def tokens_of(family: Family, name: str, vocabulary: Collection[str]) -> Tokens:
     """
     languages = _named_languages(family, vocabulary)
     if family == "opus-mt":
-        pairs = tuple(_opus_pairs(name, languages))
+        directions = Directions(pairs=tuple(_opus_pairs(name, languages)))
     else:
-        pairs = tuple((one, other) for one in languages for other in languages if one != other)
-    if not pairs:
+        directions = Directions(groups=(frozenset(languages),))
+    if not any(True for _ in directions):
         raise ValueError(family)
-    return Tokens(family, languages, pairs)
+    return Tokens(family, languages, directions)
 
 
 def family_of(vocabulary: Collection[str]) -> Family | None:

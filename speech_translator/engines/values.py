@@ -42,8 +42,9 @@ class EngineInfo(msgspec.Struct, frozen=True):
     """What a loaded engine says of itself.
 
     ``concurrency`` is the number of calls it runs side by side, ``preferred_batch`` the largest
-    number of items that one call gains from. ``pairs`` (translation), ``languages`` (recognition,
-    synthesis) and ``voices`` (synthesis) are ``Language.key`` strings. ``to_english`` says that
+    number of items that one call gains from. ``pairs`` and ``groups`` (translation; any two
+    languages of a group are a pair, see ``directions.py``), ``languages`` and ``voices``
+    (synthesis) are ``Language.key`` strings. ``to_english`` says that
     recognition can translate into English itself; ``rule_based`` that translations come from
     dictionaries and rules, not from a trained model; ``uses_context`` that a translator reads
     ``TranslateCall.glossary`` and ``.context``.
@@ -55,6 +56,7 @@ class EngineInfo(msgspec.Struct, frozen=True):
     preferred_batch: int = 1
     models: tuple[str, ...] = ()
     pairs: tuple[tuple[str, str], ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
     languages: tuple[str, ...] = ()
     voices: tuple[Voice, ...] = ()
     to_english: bool = False

@@ -12,6 +12,7 @@ import pytest
 
 from speech_translator.engines import apertium, bergamot, ctranslate2_engine, openai_translation
 from speech_translator.engines.base import Translator
+from speech_translator.engines.directions import Directions
 from speech_translator.engines.translation_families import FAMILIES, Family
 from speech_translator.engines.values import TranslateCall
 from speech_translator.errors import UnsupportedPair
@@ -59,7 +60,7 @@ def _load(
 @pytest.fixture
 def pair(engine: Translator) -> tuple[str, str]:
     """One that the engine has, out of English."""
-    return next(pair for pair in engine.describe().pairs if pair[0] == "en")
+    return next(pair for pair in Directions.of(engine.describe()) if pair[0] == "en")
 
 
 def test_it_says_what_it_is(engine: Translator) -> None:
@@ -68,12 +69,13 @@ def test_it_says_what_it_is(engine: Translator) -> None:
     assert info.task == "translation"
     assert info.concurrency >= 1
     assert info.models
-    assert info.pairs
-    assert len(set(info.pairs)) == len(info.pairs)
-    named = {key for pair in info.pairs for key in pair}
+    pairs = list(Directions.of(info))
+    assert pairs
+    assert len(set(pairs)) == len(pairs)
+    named = {key for pair in pairs for key in pair}
     assert named == set(info.languages)
     assert all(Language.parse(key).key == key for key in named)
-    assert all(source != target for source, target in info.pairs)
+    assert all(source != target for source, target in pairs)
 
 
 def test_answers_come_in_order_and_do_not_depend_on_their_batch(

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from speech_translator.engines.directions import Directions
 from speech_translator.engines.routing import MAX_ROUTES, RoutePlanner, names
 from speech_translator.engines.values import EngineInfo
 
@@ -96,6 +97,45 @@ def test_an_uncovered_pair_has_no_route() -> None:
     assert planner.routes("en", "fr") == ()
     assert planner.routes("fr", "en") == ()
     assert planner.targets("en") == {"pt"}
+
+
+def test_any_two_languages_of_a_group_are_a_pair() -> None:
+    many = EngineInfo("m", "translation", groups=(("de", "en", "fr"), ("fr", "ja")))
+    planner = RoutePlanner((engine("a", "en-fr", "ja-ko"), many))
+    assert [names(route) for route in planner.routes("en", "fr")] == [
+        ("a:en-fr",),
+        ("m:en-fr",),
+    ]
+    assert names(planner.best("en", "ja")) == ("a:en-fr", "m:fr-ja")
+    assert planner.sources() == {"de", "en", "fr", "ja"}
+    assert planner.targets("de") == {"en", "fr", "ja"}
+    assert planner.targets("fr") == {"de", "en", "ja", "ko"}
+    assert planner.targets("ko") == set()
+
+
+groups = st.lists(
+    st.sets(st.sampled_from("abcde"), min_size=2).map(lambda found: tuple(sorted(found))),
+    max_size=2,
+)
+
+
+@given(
+    st.lists(st.tuples(st.sets(st.sampled_from(["a-b", "b-c", "e-a", "c-e"])), groups), max_size=3),
+    st.sampled_from("abcde"),
+    st.sampled_from("abcde"),
+)
+def test_groups_are_a_short_way_of_writing_their_pairs(
+    engines: list[tuple[set[str], list[tuple[str, ...]]]], source: str, target: str
+) -> None:
+    short = [
+        replace(engine(f"e{i}", *sorted(pairs)), groups=tuple(groups))
+        for i, (pairs, groups) in enumerate(engines)
+    ]
+    long = [replace(info, pairs=tuple(Directions.of(info)), groups=()) for info in short]
+    one, other = RoutePlanner(tuple(short)), RoutePlanner(tuple(long))
+    assert one.routes(source, target) == other.routes(source, target)
+    assert one.targets(source) == other.targets(source)
+    assert one.sources() == other.sources()
 
 
 pairs = st.sets(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcde")), max_size=12)

@@ -36,7 +36,7 @@ def test_each_family_names_languages_in_its_own_way(
     tokens = tokens_of(family, name, [*VOCABULARIES[family], "▁Good", "</s>"])
     assert tokens.source(PIECES, "en", "fr") == source
     assert tokens.target_prefix("fr") == prefix
-    assert ("en", "fr") in tokens.pairs
+    assert ("en", "fr") in tokens.directions
     said = tokens.text([*source, *prefix, "</s>", "<pad>", "madeupword3", "<2CA>"])
     assert set(said) <= {"▁", *PIECES}
     assert family_of(VOCABULARIES[family]) == family
@@ -52,8 +52,8 @@ def test_each_family_names_languages_in_its_own_way(
 )
 def test_only_languages_with_a_token_are_offered(family: Family, languages: set[str]) -> None:
     tokens = tokens_of(family, "any", VOCABULARIES[family])
-    assert {key for pair in tokens.pairs for key in pair} == languages
-    assert len(set(tokens.pairs)) == len(tokens.pairs) == len(languages) * (len(languages) - 1)
+    assert tokens.directions.languages() == languages
+    assert len(list(tokens.directions)) == len(languages) * (len(languages) - 1)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_every_language_of_the_catalog_has_a_token_of_its_own(
 def test_of_several_tokens_for_a_language_the_plain_one_or_the_one_of_its_script_is_taken() -> None:
     assert tokens_of("madlad400", "any", VOCABULARIES["madlad400"]).languages["fr"] == "<2fr>"
     chinese = tokens_of("opus-mt", "opus-mt-en-zh", VOCABULARIES["opus-mt"])
-    assert chinese.pairs == (("en", "zh"),)
+    assert list(chinese.directions) == [("en", "zh")]
     assert chinese.source(PIECES, "en", "zh")[0] == ">>cmn_Hans<<"
     assert chinese.languages["zh-Hant"] == ">>cmn_Hant<<"
 
@@ -96,7 +96,7 @@ def test_of_several_tokens_for_a_language_the_plain_one_or_the_one_of_its_script
 )
 def test_an_opus_model_has_the_languages_of_its_name(name: str, pairs: set[object]) -> None:
     tokens = tokens_of("opus-mt", name, VOCABULARIES["opus-mt"])
-    assert set(tokens.pairs) == pairs
+    assert set(tokens.directions) == pairs
 
 
 def test_an_opus_model_for_one_pair_needs_no_token() -> None:
