@@ -30,9 +30,16 @@ def check_licences(specs: Iterable[EngineSpec], settings: Settings) -> None:
         if not card.commercial_use:
             raise ConfigurationError(
                 f"{card.name} ({card.id}) is licensed under {card.licence}, which does not allow "
-                "commercial use, and ENVIRONMENT is production. Choose another model, or set "
+                f"commercial use, and ENVIRONMENT is production. {_otherwise(card)}, or set "
                 "ACCEPT_NON_COMMERCIAL=true where the use is not commercial."
             )
+
+
+def _otherwise(card: ModelCard) -> str:
+    """How to go on without a model; those for translation are taken although nobody named them."""
+    if card.engine == "ctranslate2":
+        return "Name the models to serve in CTRANSLATE2_MODELS, or remove this one"
+    return "Choose another model"
 
 
 def selected(spec: EngineSpec) -> list[ModelCard]:

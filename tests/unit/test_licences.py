@@ -33,7 +33,9 @@ def models(*ids: str) -> list[dict[str, str]]:
 
 def test_a_model_that_forbids_commercial_use_is_refused_in_production() -> None:
     chosen = spec(models=models("m2m100-418m", NLLB))
-    with pytest.raises(ConfigurationError, match=rf"{NLLB}.*CC-BY-NC-4.0.*ACCEPT_NON_COMMERCIAL"):
+    with pytest.raises(
+        ConfigurationError, match=rf"{NLLB}.*CC-BY-NC-4.0.*CTRANSLATE2_MODELS.*ACCEPT_"
+    ):
         check_licences([chosen], Settings(**PRODUCTION))
     check_licences([chosen], Settings())
     check_licences([chosen], Settings(**PRODUCTION, accept_non_commercial=True))
