@@ -15,7 +15,7 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     ``factory`` is ``module:function``; it is called with ``options``, plain JSON-able values,
     inside the process. ``replicas`` processes share the engine's queue of at most ``queue_limit``
     calls. Times are seconds: ``load_timeout_s`` for a start, ``call_timeout_s`` for a call (a
-    batch is given more, see ``lane.batch_timeout``). ``nice`` is added to a process's niceness;
+    batch is given more, see ``pace.batch_timeout``). ``nice`` is added to a process's niceness;
     ``memory_limit_mb`` bounds what it may allocate once it has loaded, in MiB (0: no limit);
     ``environment`` is added to the variables that every engine process gets. ``secrets`` are
     options that must not be seen: they reach the process through its socket, never by argument

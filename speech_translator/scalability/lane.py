@@ -1,15 +1,12 @@
-"""One engine at the broker: its queue, its replicas, and what becomes of a batch that fails.
+"""One engine at the broker: its queue, its replicas, and who of them works on what.
 
-A batch that raises is run again in halves until the call that is to blame stands alone. A process
-that dies or hangs makes suspects of its calls (``suspects.py``), which are run again one by one
-with nothing else in the process. So a fault costs others time, never their answer.
+What becomes of calls whose batch fails is judged in ``trial.py``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 from collections.abc import Callable, Sequence
 
 from speech_translator.engines.spec import EngineSpec
@@ -19,7 +16,6 @@ from speech_translator.errors import (
     EngineTimeout,
     EngineUnavailable,
     Overloaded,
-    PoisonousInput,
     ShuttingDown,
     SpeechTranslatorError,
 )
@@ -34,27 +30,10 @@ from speech_translator.scalability.events import (
     EngineReady,
     EngineRestarting,
     EngineStarting,
-    Quarantined,
 )
+from speech_translator.scalability.pace import MOST_RETRY_AFTER_S, Pace, batch_timeout
 from speech_translator.scalability.seats import Batch, EngineStatus, RestartConfig, Seat, State
-from speech_translator.scalability.suspects import Docket, End, guilty
-
-SHORT_BATCH_S = 0.05
-"""Batches below this are sent ahead, up to as many as run side by side. Otherwise a thread of the
-engine would idle for the round trip after each, which on a busy machine is a tenth of its time;
-the price is that urgent work waits for one more of them."""
-
-_MOST_RETRY_AFTER_S = 60.0
-_MOST_CONVICTIONS = 8
-"""Inputs that are convicted one after the other without any answer in between. When yet another
-one ends the process, it is the engine that is broken."""
-_SMOOTHING = 0.1
-_ENDS: dict[str, End] = {"hung": "hung", "killed": "killed"}  # every other end is a crash
-
-
-def batch_timeout(call_timeout_s: float, size: int) -> float:
-    """Seconds that a batch of ``size`` gets: less than in proportion, since batches gain."""
-    return call_timeout_s * (1 + math.log2(size) / 4)
+from speech_translator.scalability.trial import Trial, fail
 
 
 class Lane:
@@ -82,14 +61,11 @@ class Lane:
         self._restarts = restarts
         self._info: EngineInfo | None = None
         self._backlog = Backlog(BatchingConfig.of(spec.task, 1))
-        self._docket = Docket(clock)
+        self._trial = Trial(spec.name, self._backlog, tell, clock)
         self._numbers = itertools.count(1)
         self._called = False
         self._closed = False
-        self._answered = False
-        self._convictions = 0  # since the last answer
-        self._seconds_per_call = 0.0
-        self._seconds_per_batch = SHORT_BATCH_S
+        self._pace = Pace()
         self._message = ""
 
     # What the broker asks
@@ -129,16 +105,16 @@ class Lane:
             raise _shutting_down()
         if self.state() in {"failed", "missing"}:
             raise self._unavailable()
-        standing = self._docket.standing(job.call)
-        if standing is not None and standing != "suspect":
-            raise _convicted(hangs=standing == "hangs")
+        suspect = self._trial.is_suspect(job.call)
         if self._full():
-            raise Overloaded("Too much is waiting for this engine.", retry_after=self._until_room())
-        if standing is None:
-            self._backlog.push(job)
-        else:
+            places = sum(seat.info.concurrency for seat in self.seats if seat.info)
+            wait = self._pace.until_room(len(self._backlog), places)
+            raise Overloaded("Too much is waiting for this engine.", retry_after=wait)
+        if suspect:
             job.strikes = 1
             self._backlog.suspect(job)
+        else:
+            self._backlog.push(job)
         if not self._called:
             self._called = True
             asyncio.get_running_loop().call_soon(self._dispatch)
@@ -164,7 +140,7 @@ class Lane:
         for seat in self.seats:
             for batch in seat.clear():
                 for job in batch.jobs:
-                    _fail(job, _shutting_down())
+                    fail(job, _shutting_down())
 
     # Giving out work
 
@@ -207,10 +183,10 @@ class Lane:
         try:
             seat.host.send(number, [job.call for job in jobs])
         except SpeechTranslatorError as error:
-            self._failed(jobs, error)
+            self._trial.refused(jobs, error)
             return
         except TypeError:
-            self._failed(jobs, EngineFailed("The call cannot be sent to the engine."))
+            self._trial.refused(jobs, EngineFailed("The call cannot be sent to the engine."))
             return
         waits = not seat.idle()
         seat.begin(number, Batch(jobs, alone, self._clock()))
@@ -236,7 +212,7 @@ class Lane:
         batch = seat.batches.get(number)
         if batch is not None and not seat.host.kill():
             for job in batch.jobs:  # its thread stays taken for as long as it hangs
-                _fail(job, EngineTimeout("The engine did not answer in its time."))
+                fail(job, EngineTimeout("The engine did not answer in its time."))
 
     # What replicas tell
 
@@ -263,32 +239,24 @@ class Lane:
         if done is None:
             return
         if len(results) != len(done.jobs):
-            self._failed(done.jobs, EngineFailed("The engine did not answer every call."))
+            self._trial.refused(done.jobs, EngineFailed("The engine did not answer every call."))
             self._dispatch()
             return
-        self._answered, self._convictions, seat.failures = True, 0, 0
-        for job, result in zip(done.jobs, results, strict=True):
-            self._absolve(job)
-            if not job.answer.done():
-                job.answer.set_result(result)
+        seat.failures = 0
+        self._trial.answered(done.jobs, results)
         waited = max(done.begun - job.enqueued_at for job in done.jobs)
-        self._learn(seat, len(done.jobs), seconds)
+        self._pace.learn(len(done.jobs), seconds)
+        seat.ahead = self._pace.is_short
         self._tell(BatchDone(self.spec.name, len(done.jobs), waited, seconds))
         self._dispatch()
-
-    def _learn(self, seat: Seat, size: int, seconds: float) -> None:
-        """How long batches and calls take lately."""
-        self._seconds_per_call += _SMOOTHING * (seconds / size - self._seconds_per_call)
-        self._seconds_per_batch += _SMOOTHING * (seconds - self._seconds_per_batch)
-        seat.ahead = self._seconds_per_batch < SHORT_BATCH_S
 
     def on_failed(self, replica: Host, batch: int, error: SpeechTranslatorError) -> None:
         """A batch raised: the one that is to blame is found by halves."""
         seat = self.seats[replica.index]
         failed = self._ended(seat, batch)
         if failed is not None:
-            self._answered, self._convictions, seat.failures = True, 0, 0
-            self._failed(failed.jobs, error)
+            seat.failures = 0
+            self._trial.raised(failed.jobs, error)
             self._dispatch()
 
     def on_gone(self, replica: Host, gone: Exit) -> float:
@@ -305,7 +273,7 @@ class Lane:
             seat.note_failed_start(gone, self._restarts)
             self._message = _why(self.spec.name, gone)
         for batch in lost:
-            self._suspect(seat, batch, gone)
+            self._trial.lost(seat, batch, gone)
         pause = self._restarts.pause(seat, gone)
         seat.restart_at = self._clock() + pause
         if self.state() in {"failed", "missing"}:
@@ -318,54 +286,16 @@ class Lane:
         self.changed.set()
         self._dispatch()
 
-    # What becomes of calls that were not answered
-
-    def _failed(self, jobs: list[Job], error: SpeechTranslatorError) -> None:
-        if len(jobs) == 1:
-            self._absolve(jobs[0])
-            _fail(jobs[0], error)
-        else:
-            self._backlog.halve(jobs)
-
-    def _absolve(self, job: Job) -> None:
-        if job.strikes:
-            self._docket.clear(job.call)
-
-    def _suspect(self, seat: Seat, batch: Batch, gone: Exit) -> None:
-        end = _ENDS.get(gone.reason, "crashed")
-        for job in batch.jobs:
-            if not guilty(job, end, alone=batch.alone):
-                self._docket.suspect(job.call)
-                if job.wanted():
-                    self._backlog.suspect(job)
-            elif not self._answered or self._convictions >= _MOST_CONVICTIONS:
-                # An engine that answers nothing is broken itself: no input is to blame, and
-                # another engine of the chain may answer.
-                _fail(job, EngineFailed("The engine ends on every call."))
-            else:
-                self._convictions += 1
-                seat.failures = 1  # it was the input: the engine is as good as before
-                hangs = end == "hung"
-                digest = self._docket.convict(job.call, "hangs" if hangs else "crashes")
-                self._tell(Quarantined(self.spec.name, digest.hex()))
-                _fail(job, _convicted(hangs=hangs))
-
     def _fail_waiting(self, error: Callable[[], SpeechTranslatorError]) -> None:
         """Nobody is left to answer: all that wait are told."""
         for job in self._backlog.drain():
-            _fail(job, error())
+            fail(job, error())
 
     def _unavailable(self) -> EngineUnavailable:
         next_start = min((seat.restart_at for seat in self.seats), default=0.0)
-        wait = min(max(1.0, next_start - self._clock()), _MOST_RETRY_AFTER_S)
+        wait = min(max(1.0, next_start - self._clock()), MOST_RETRY_AFTER_S)
         message = self._message or f"The engine {self.spec.name} does not start."
         return EngineUnavailable(message, retry_after=round(wait, 1))
-
-    def _until_room(self) -> float:
-        """Seconds until about half of the queue is done, from how long calls took lately."""
-        places = sum(seat.info.concurrency for seat in self.seats if seat.info) or 1
-        wait = len(self._backlog) / 2 * self._seconds_per_call / places
-        return round(min(max(1.0, wait), _MOST_RETRY_AFTER_S), 1)
 
 
 def _why(name: str, gone: Exit) -> str:
@@ -376,14 +306,3 @@ def _why(name: str, gone: Exit) -> str:
 
 def _shutting_down() -> ShuttingDown:
     return ShuttingDown("The service is shutting down.", retry_after=5.0)
-
-
-def _convicted(*, hangs: bool) -> SpeechTranslatorError:
-    if hangs:
-        return EngineTimeout("The engine did not answer this input in its time, twice.")
-    return PoisonousInput("This input crashed its engine twice and is refused.")
-
-
-def _fail(job: Job, error: SpeechTranslatorError) -> None:
-    if not job.answer.done():
-        job.answer.set_exception(error)

@@ -22,7 +22,7 @@ from speech_translator.scalability.events import (
     EngineRestarting,
     Quarantined,
 )
-from speech_translator.scalability.lane import SHORT_BATCH_S, batch_timeout
+from speech_translator.scalability.pace import SHORT_BATCH_S, batch_timeout
 from speech_translator.scalability.suspects import KILLS_ALONE
 from tests.support.broker_lane import World, outcome
 
