@@ -1,33 +1,33 @@
 """Decode one container into mono float32 at 16 kHz, within bounds. Runs inside the sandbox.
 
-PyAV opens what it is given with the demuxer that sniffing chose and no other, may open nothing
-else by name, and decodes on one thread. Samples go to a sink chunk by chunk, so memory does not
-grow with the length of the recording.
+The container is opened by ``audio_container.py``. Samples go to a sink chunk by chunk, so memory
+does not grow with the length of the recording.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import os
 import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 import av
 import av.error
 import av.logging
 import numpy as np
-from av.stream import Discard
 
-from speech_translator.errors import (
-    AudioTooLong,
-    DamagedAudio,
-    EmptyAudio,
-    NoAudioTrack,
-    UnsupportedAudio,
+from speech_translator.errors import AudioTooLong, DamagedAudio, EmptyAudio
+from speech_translator.media.audio_container import (
+    FAULTS,
+    AudioSource,
+    check_rate,
+    is_cut_riff,
+    open_container,
+    select_stream,
+    stated_lengths,
 )
 from speech_translator.media.downmix import clean, to_mono
 from speech_translator.media.resampling import Samples, StreamResampler
@@ -39,41 +39,6 @@ if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
 
-FORMAT_WHITELIST = "matroska,webm,ogg,mp3,mov,mp4,m4a,3gp,wav,flac,aac,amr"
-"""Demuxers that libavformat may use, also for what a container embeds or points to."""
-
-_DEMUXER = {AudioFormat.MP4: "mov"}  # the others are called as the format is
-
-CODECS = frozenset(
-    {
-        "aac",
-        "aac_fixed",
-        "alac",
-        "mp1float",
-        "mp2float",
-        "mp3float",
-        "mp3",
-        "opus",
-        "libopus",
-        "vorbis",
-        "speex",
-        "flac",
-        "amrnb",
-        "amrwb",
-        "libopencore_amrnb",
-        "libopencore_amrwb",
-        "ac3",
-        "eac3",
-        "adpcm_ms",
-        "adpcm_ima_wav",
-        "adpcm_ima_qt",
-        "gsm_ms",
-        "gsm",
-    }
-)
-"""Decoders that may run, beside all of plain PCM (``pcm_*``)."""
-
-MIN_RATE, MAX_RATE = 4_000, 768_000
 _MIN_USABLE_S = 0.1
 """Seconds that must have come out of a damaged file for it to count as truncated, not damaged."""
 _LENGTH_TOLERANCE_S = 0.1
@@ -81,16 +46,7 @@ _LENGTH_TOLERANCE_S = 0.1
 _SHORTFALL = 0.1
 """Seconds, and share, by which a file may miss its stated length and not count as truncated."""
 _MAX_BAD_PACKETS = 2_000
-_RIFF_UNKNOWN_FROM = 0x7FFF_0000
-"""RIFF sizes from here on are what tools write that do not know the length yet."""
-_STATES_ITS_LENGTH = {
-    AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.OGG, AudioFormat.MP4, AudioFormat.MATROSKA
-}  # fmt: skip
-"""Where libavformat reads the duration from; in the others it guesses from the bit rate."""
 _PROGRESS_EVERY_S = 1.0
-# What a hostile file makes PyAV raise: its own errors, and Python's from its conversions.
-_FAULTS = (av.error.FFmpegError, OSError, ValueError, ArithmeticError, LookupError, TypeError,
-           AttributeError, RuntimeError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,24 +58,6 @@ class ReadSummary:
     sample_rate: int
     channels: int
     truncated: bool
-
-
-def refuse_to_open(url: str, flags: int, options: dict[str, str]) -> NoReturn:
-    """Stands where libavformat would open a further file or address that an upload names."""
-    del url, flags, options
-    raise UnsupportedAudio("The file refers to another file or address.")
-
-
-class AudioSource(Protocol):
-    """What is read from: a file, or a stream that cannot seek."""
-
-    def read(self, size: int, /) -> bytes | None:
-        """At most ``size`` bytes; none at the end."""
-        ...
-
-    def seekable(self) -> bool:
-        """Whether it is a file."""
-        ...
 
 
 class AudioReader:
@@ -172,72 +110,23 @@ class AudioReader:
             and is_cut_riff(cast("BinaryIO", self._file))
         )
         try:
-            container = self._open()
-        except _FAULTS as error:
+            container = open_container(self._file, self._format)
+        except FAULTS as error:
             if self._live and isinstance(error, av.error.EOFError):
                 raise EmptyAudio("The stream ended before any sound.") from error
             raise DamagedAudio("The file cannot be read as audio.") from error
         with container:
-            stream = self._select(container)
-            stated_s = self._stated_seconds(container, stream)
+            stream = select_stream(container)
+            stated_s = None if self._live else self._stated_seconds(container, stream)
             for frame in self._frames(container, stream):
                 self._take(frame)
             self._flush_resampler()
             return self._summarise(stream, stated_s)
 
-    def _open(self) -> InputContainer:
-        options = {
-            "format_whitelist": FORMAT_WHITELIST,
-            "codec_whitelist": ",".join(sorted(CODECS)),
-            "protocol_whitelist": "none",
-            "enable_drefs": "0",
-        }
-        if self._live:
-            options |= {"fflags": "nobuffer", "analyzeduration": "0", "probesize": "2048"}
-        container = av.open(
-            self._file,
-            format=_DEMUXER.get(self._format, self._format.value),
-            container_options=options,
-            metadata_errors="replace",
-            buffer_size=4096 if self._live else 65_536,
-            io_open=refuse_to_open,
-        )
-        return cast("InputContainer", container)
-
-    def _select(self, container: InputContainer) -> AudioStream:
-        """The first audio track; nothing else is read."""
-        if not container.streams.audio:
-            if len(container.streams) == 0:
-                raise DamagedAudio("The file holds no track at all.")
-            raise NoAudioTrack("The file holds no audio track.")
-        stream = container.streams.audio[0]
-        for other in container.streams:
-            if other.index != stream.index:
-                other.discard = Discard.all
-        context: Any = stream.codec_context
-        name = "" if context is None else context.name
-        if name not in CODECS and not name.startswith("pcm_"):
-            raise UnsupportedAudio("The audio codec is not one of those that are accepted.")
-        if context.sample_rate:
-            check_rate(context.sample_rate)
-        context.thread_count = 1
-        return stream
-
     def _stated_seconds(self, container: InputContainer, stream: AudioStream) -> float | None:
         """The length by the container, where it is not a guess. Too long ends here."""
-        if self._format not in _STATES_ITS_LENGTH or self._live:
-            return None
-        stated = None
-        if stream.duration is not None and stream.time_base is not None:
-            stated = float(stream.duration * stream.time_base)
-        elif container.duration is not None:
-            stated = container.duration / 1_000_000
-        bit_rate = stream.codec_context.bit_rate
-        if stated is not None and self._format is AudioFormat.WAV and bit_rate:
-            stated_s = min(stated, container.size * 8 / bit_rate)  # headers of WAV files lie
-        else:
-            stated_s = stated or 0.0
-        if stated_s > self._max_seconds:
+        stated, credible = stated_lengths(container, stream, self._format)
+        if credible > self._max_seconds:
             self._too_long()
         return stated
 
@@ -247,14 +136,14 @@ class AudioReader:
         while self._bad_packets < _MAX_BAD_PACKETS:
             try:
                 packet = next(packets, None)
-            except _FAULTS:
+            except FAULTS:
                 self._bad_packets += 1
                 break
             if packet is None:
                 break
             try:
                 yield from packet.decode()
-            except _FAULTS:
+            except FAULTS:
                 self._bad_packets += 1
             self._report()
 
@@ -273,7 +162,7 @@ class AudioReader:
             self._pending.append(np.zeros(round(pause_s * rate), np.float32))
         try:
             self._pending.append(to_mono(frame))
-        except _FAULTS:  # a sample format or layout that PyAV does not hand over
+        except FAULTS:  # a sample format or layout that PyAV does not hand over
             self._bad_packets += 1
             return
         self._pending_samples += frame.samples
@@ -322,21 +211,6 @@ class AudioReader:
 
     def _too_long(self) -> NoReturn:
         raise AudioTooLong("The recording is longer than the limit.")
-
-
-def check_rate(rate: int) -> None:
-    """Raise ``UnsupportedAudio`` for a rate that no recorder has."""
-    if not MIN_RATE <= rate <= MAX_RATE:
-        raise UnsupportedAudio("The sample rate is out of range.")
-
-
-def is_cut_riff(file: BinaryIO) -> bool:
-    """Whether a RIFF file is shorter than it says; writers of streams say nothing sensible."""
-    header = file.read(8)
-    stated = int.from_bytes(header[4:8], "little")
-    actual = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    return header[:4] == b"RIFF" and actual - 8 < stated < _RIFF_UNKNOWN_FROM
 
 
 def warm_up() -> None:

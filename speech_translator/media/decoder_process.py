@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from speech_translator.errors import InvalidAudio
 from speech_translator.media import audio_reader, sandbox, seccomp
-from speech_translator.media.audio_reader import AudioSource
+from speech_translator.media.audio_container import AudioSource
 from speech_translator.media.decoder_protocol import (
     DAMAGED,
     DONE,
