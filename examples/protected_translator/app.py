@@ -1,0 +1,102 @@
+"""A translator for those who hold a key."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel
+
+from speech_translator.errors import InvalidField, SpeechTranslatorError
+from speech_translator.languages import Language
+from speech_translator.problems import on_error
+from speech_translator.reliability import Deadline
+from speech_translator.scalability.results import RequestContext
+from speech_translator.security import (
+    AnswerHeaders,
+    Caller,
+    Guard,
+    MemoryLimitStore,
+    RateLimiter,
+    Scope,
+    load_tiers,
+    open_accounts,
+)
+from speech_translator.services import open_services
+from speech_translator.settings import load_settings
+from speech_translator.text import validate_text
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_CHARS = 10_000
+DEADLINE_S = 10.0
+ENGLISH, PORTUGUESE = Language.parse("en"), Language.parse("pt")
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Open what the application needs, and close it at the end."""
+    tiers = load_tiers(Path("tiers.toml"))
+    limiter = RateLimiter(MemoryLimitStore(), tiers)
+    pepper = os.environ["SECRET_PEPPER"].encode()
+    settings = load_settings(translators=("bergamot",))
+    async with (
+        open_accounts(os.environ["DATABASE_URL"], [pepper]) as accounts,
+        open_services(settings, tasks={"translation"}, decode=False) as services,
+    ):
+        await services.broker.wait_ready()
+        app.state.guard = Guard(accounts.authenticate, limiter, tiers)
+        app.state.accounts = accounts
+        app.state.translator = services.translator
+        yield
+
+
+app = FastAPI(lifespan=lifespan, max_body_size=MAX_BODY_BYTES)
+app.add_exception_handler(SpeechTranslatorError, on_error)
+app.add_middleware(AnswerHeaders)
+
+
+class Wanted(BaseModel):
+    """What is sent."""
+
+    text: str
+
+
+@app.exception_handler(RequestValidationError)
+async def on_wrong_body(request: Request, _error: RequestValidationError) -> Response:
+    """Say what is wanted."""
+    return await on_error(request, InvalidField("Send JSON with a `text`.", field="text"))
+
+
+async def admitted(request: Request) -> Caller:
+    """Who asks, if they may."""
+    guard: Guard = request.app.state.guard
+    return await guard.admit(request, Scope.TRANSLATE)
+
+
+@app.post("/token")
+async def make_token(request: Request) -> dict[str, str | int]:
+    """A token for a page, given to whoever holds a key."""
+    caller = await request.app.state.guard.admit(request, endpoint="account")
+    caller.principal.require_key()  # a token makes no other
+    tokens = request.app.state.accounts.tokens
+    token = await tokens.issue(caller.principal, frozenset({Scope.TRANSLATE}))
+    return {"access_token": token, "token_type": "Bearer", "expires_in": tokens.life_s}
+
+
+@app.post("/translate")
+async def translate(
+    request: Request, wanted: Wanted, caller: Annotated[Caller, Depends(admitted)]
+) -> dict[str, str | bool]:
+    """English into Portuguese."""
+    validate_text(wanted.text, min(MAX_CHARS, caller.tier.max_text_chars or MAX_CHARS))
+    [found] = await request.app.state.translator.translate(
+        [wanted.text],
+        source=ENGLISH,
+        target=PORTUGUESE,
+        context=RequestContext(Deadline.after(DEADLINE_S), owner=caller.owner),
+    )
+    return {"translation": found.text, "cached": found.cached}
