@@ -25,12 +25,8 @@ _ENTRY_OVERHEAD = 200  # bytes of dict entry, key and bookkeeping, so that many 
 
 def cache_key(*parts: str) -> bytes:
     """A 16-byte BLAKE2b digest over parts, length-prefixed so that no two lists collide."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "little"))
-        digest.update(data)
-    return digest.digest()
+    listed = "".join([f"{len(part)}:{part}" for part in parts])
+    return hashlib.blake2b(listed.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 @dataclass(slots=True)

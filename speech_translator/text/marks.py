@@ -25,6 +25,8 @@ _INVISIBLE = dict.fromkeys((0xAD, 0x200B, 0xFEFF))
 _WORD_END = re.compile(r"[A-Za-z\u00c0-\u05ff]+\Z")
 _WORD_START = re.compile(r"[A-Za-z\u00c0-\u05ff]+")
 _LONGEST_WORD = 40
+_VALUE_NAMES = re.compile(r"XQ(\d{1,6})", re.IGNORECASE | re.ASCII)
+_TAG_NAMES = re.compile(r"\((\d{1,6})\)", re.ASCII)
 _CLOSING = frozenset(",.;:!?)]}»”’…%")
 _OPENING = frozenset("([{«“‘¿¡")
 
@@ -122,6 +124,8 @@ def encode(
     ``written`` gives a part of the text as its document spells it. ``named_tags`` has tags look
     like names too: engines lose those less often, but bend the words around them.
     """
+    if not runs:
+        return Template(plain(text[start:end]), ())
     pieces, at = [], start
     for run in runs:
         pieces.append(text[at : run[0].start])
@@ -170,6 +174,8 @@ def decode(translation: str, template: Template, escape: Callable[[str], str] = 
         The finished sentence, or None when a marker is missing, doubled, or when tags would not
         enclose what they should.
     """
+    if not template.slots:
+        return escape(translation.strip())
     found = _locate(translation, template)
     if found is None:
         return None
@@ -199,8 +205,8 @@ class _Names:
     """
 
     def __init__(self, text: str) -> None:
-        self._values = _highest(r"XQ(\d{1,6})", text)
-        self._tags = _highest(r"\((\d{1,6})\)", text)
+        self._values = _highest(_VALUE_NAMES, text)
+        self._tags = _highest(_TAG_NAMES, text)
 
     def value(self) -> str:
         self._values += 1
@@ -211,8 +217,8 @@ class _Names:
         return f"({self._tags})"
 
 
-def _highest(pattern: str, text: str) -> int:
-    return max((int(n) for n in re.findall(pattern, text, re.IGNORECASE | re.ASCII)), default=0)
+def _highest(pattern: re.Pattern[str], text: str) -> int:
+    return max(map(int, pattern.findall(text)), default=0)
 
 
 def _locate(translation: str, template: Template) -> list[tuple[int, int, Slot]] | None:

@@ -20,8 +20,10 @@ _DIGITS = re.compile(r"\d{2,}")
 
 def are_lost(sentence: str, translation: str) -> bool:
     """Whether a number of two digits or more is missing, however it would be written."""
+    if not _DIGITS.search(sentence):
+        return False
     wanted = Counter(_DIGITS.findall(_joined(sentence)))
-    return bool(wanted) and bool(wanted - Counter(_DIGITS.findall(_joined(translation))))
+    return bool(wanted - Counter(_DIGITS.findall(_joined(translation))))
 
 
 def find(text: str, start: int, end: int) -> list[Mark]:

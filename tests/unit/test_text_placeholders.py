@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_translator.text.placeholders import find
+from speech_translator.text.placeholders import _FIXED, _SIGNS, find
 from tests.support.text_cases import PLACEHOLDERS
 
 
@@ -117,3 +117,18 @@ def test_hostile_text_takes_linear_time(piece: str) -> None:
     # 80,000 characters in quadratic time would take minutes, not the second that they take.
     find(piece * (80_000 // len(piece)), {"a": "b"})
     find("(https://" + ")" * 80_000, {})
+
+
+PIECES = st.sampled_from(PLACEHOLDERS).flatmap(
+    lambda whole: st.tuples(st.integers(0, len(whole)), st.integers(0, len(whole))).map(
+        lambda cut: whole[min(cut) : max(cut)]
+    )
+)
+
+
+@given(st.lists(PIECES | st.sampled_from(["www.", "a1", " ", "3"]) | st.text(max_size=2)))
+def test_what_has_none_of_the_signs_holds_nothing_to_keep(pieces: list[str]) -> None:
+    text = "".join(pieces)
+    assert _SIGNS.search(text) or not _FIXED.search(text)
+    bare = _SIGNS.sub("", text)
+    assert _SIGNS.search(bare) or not _FIXED.search(bare)
