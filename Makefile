@@ -11,6 +11,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
 FUZZ_COUNT ?= 2000
+API_CASES ?= 5000
 
 .DEFAULT_GOAL := help
 .PHONY: help run install voices apertium develop test check lint format-check types imports security locks \
@@ -76,9 +77,10 @@ bench: python ## run every benchmark and keep what it measured in benchmarks/res
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python scripts/benchmarks.py
 
-prove: python ## the long proofs: FUZZ_COUNT damaged recordings, more examples, benchmarks
+prove: python ## the long proofs: FUZZ_COUNT damaged recordings, API_CASES requests, more examples, benchmarks
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python -m benchmarks.fuzz_media --count $(FUZZ_COUNT)
+	$(BIN)/python -m benchmarks.fuzz_api --count $(API_CASES)
 	$(BIN)/python -m pytest --hypothesis-profile=explore tests/unit
 	$(BIN)/python scripts/benchmarks.py
 

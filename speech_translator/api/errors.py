@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi.exceptions import RequestValidationError
@@ -30,6 +31,7 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
         known = errors.NotFound("There is nothing at this address; see /docs.")
     elif error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         known = errors.MethodNotAllowed("This address does not take this method; see Allow.")
+        return problem_response(known, request_id_of(request), _allow(request, error))
     elif error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         known = errors.PayloadTooLarge("The body is larger than this address takes.")
     elif error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -37,6 +39,15 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     else:
         raise error
     return problem_response(known, request_id_of(request), error.headers)
+
+
+def _allow(request: Request, error: HTTPException) -> Mapping[str, str] | None:
+    """All methods of the address (RFC 9110, 15.5.6); the framework names those of one route."""
+    path = getattr(request.scope.get("route"), "path", None)
+    methods = request.app.openapi()["paths"].get(path)
+    if methods is None:
+        return error.headers
+    return {"Allow": ", ".join(sorted(method.upper() for method in methods))}
 
 
 async def on_validation_error(request: Request, error: Exception) -> Response:

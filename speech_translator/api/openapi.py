@@ -34,13 +34,76 @@ _MEANING: Mapping[int, str] = {
     503: "Overloaded, loading or stopping; see `Retry-After`",
     504: "The deadline passed",
 }
-_TIMEOUT_PARAMETER: Json = {
+_SCHEMES: Json = {
+    "ApiKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-API-Key",
+        "description": "An API key, or a token.",
+    },
+    "Bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "The same under `Authorization`; on a WebSocket also as a subprotocol, "
+        "`bearer.<token>`.",
+    },
+}
+_SECURITY: list[Json] = [{"ApiKey": []}, {"Bearer": []}]
+"""Either will do."""
+
+TIMEOUT_PARAMETER: Json = {
     "name": "X-Request-Timeout",
     "in": "header",
     "required": False,
     "description": "Seconds that the answer is worth waiting for; shortens the server's deadline.",
     "schema": {"type": "number", "exclusiveMinimum": 0},
 }
+_STATUS_HEADERS: Mapping[int, Json] = {
+    401: {
+        "WWW-Authenticate": {
+            "description": "How to come with a credential (RFC 9110).",
+            "required": True,
+            "schema": {"type": "string"},
+        }
+    },
+    429: {
+        "Retry-After": {
+            "description": "Seconds until it is worth asking again; missing where no wait helps.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    },
+    503: {
+        "Retry-After": {
+            "description": "Seconds until it is worth asking again.",
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    },
+}
+"""What an answer of that status says beside its body."""
+
+_LIMITS: Json = {
+    "RateLimit-Policy": {
+        "description": "The limits that this request counts against (IETF draft).",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left of each, and the seconds until it is whole again.",
+        "schema": {"type": "string"},
+    },
+    **{
+        f"X-RateLimit-{name}": {
+            "description": f"The {meaning} of the limit of which the smallest part is left.",
+            "schema": {"type": "integer", "minimum": 0},
+        }
+        for name, meaning in (
+            ("Limit", "size"),
+            ("Remaining", "rest"),
+            ("Reset", "seconds until the reset"),
+        )
+    },
+}
+"""What a limited answer says of its limits; a tier without limits has none of them."""
+
 _REQUEST_ID: Json = {
     "X-Request-ID": {
         "description": "The id of this request, made by the server.",
@@ -54,20 +117,28 @@ def ref(struct: type[msgspec.Struct]) -> Json:
     return {"$ref": _REF.format(name=struct.__name__)}
 
 
-def answer(description: str, content: Mapping[str, Json]) -> Json:
-    """One response by media type and schema."""
+def answer(
+    description: str, content: Mapping[str, Json], headers: Mapping[str, Json] | None = None
+) -> Json:
+    """One response by media type and schema, with what stands in its ``headers`` beside its id."""
     return {
         "description": description,
-        "headers": _REQUEST_ID,
+        "headers": {**_REQUEST_ID, **(headers or {})},
         "content": {kind: {"schema": schema} for kind, schema in content.items()},
     }
 
 
 def errors(*statuses: int) -> Json:
-    """Responses of a route that may fail with ``statuses``, or in a way that nobody foresaw."""
+    """Responses of a route that may fail with ``statuses``, or in a way that nobody foresaw.
+
+    One that asks for a key (401) counts requests, too, and may say that there were too many (429).
+    """
+    limited = {429} if 401 in statuses else set()  # noqa: PLR2004 - the statuses themselves
     found = {
-        str(status): answer(_MEANING[status], {PROBLEM_TYPE: ref(schemas.Problem)})
-        for status in statuses
+        str(status): answer(
+            _MEANING[status], {PROBLEM_TYPE: ref(schemas.Problem)}, _STATUS_HEADERS.get(status)
+        )
+        for status in sorted(limited.union(statuses))
     }
     found["default"] = answer("An error", {PROBLEM_TYPE: ref(schemas.Problem)})
     return found
@@ -95,7 +166,7 @@ def json_operation(
 ) -> Json:
     """``openapi_extra`` of a route from JSON to JSON, with a body that may be left out."""
     return {
-        "parameters": [*parameters, _TIMEOUT_PARAMETER],
+        "parameters": [*parameters],
         "requestBody": {
             "required": not optional,
             "content": {"application/json": {"schema": ref(body)}},
@@ -119,7 +190,7 @@ def form_operation(
         "additionalProperties": False,
     }
     return {
-        "parameters": [_TIMEOUT_PARAMETER],
+        "parameters": [TIMEOUT_PARAMETER],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
         **gives(content, failures=failures),
     }
@@ -143,6 +214,20 @@ def components() -> Json:
     return found
 
 
+def _ask_for_keys(paths: Json) -> None:
+    """Every operation that may answer 401 needs a key or a token, and counts its requests."""
+    limits = {name: {"$ref": f"#/components/headers/{name}"} for name in _LIMITS}
+    for operations in paths.values():
+        for operation in operations.values():
+            responses = operation["responses"]
+            if "401" not in responses:
+                continue
+            operation["security"] = _SECURITY
+            for status, found in responses.items():
+                if status.startswith("2"):
+                    found["headers"] = {**found.get("headers", {}), **limits}
+
+
 def install(app: FastAPI) -> None:
     """Make ``app.openapi()`` give the whole document."""
 
@@ -155,8 +240,10 @@ def install(app: FastAPI) -> None:
                 license_info=app.license_info,
                 routes=app.routes,
             )
-            merged = built.setdefault("components", {}).setdefault("schemas", {})
-            merged.update(components())
+            parts = built.setdefault("components", {})
+            parts.setdefault("schemas", {}).update(components())
+            parts["securitySchemes"], parts["headers"] = _SCHEMES, _LIMITS
+            _ask_for_keys(built["paths"])
             app.openapi_schema = built
         return app.openapi_schema
 

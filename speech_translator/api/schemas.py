@@ -10,19 +10,25 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from speech_translator.security.scopes import Scope
+from speech_translator.security.tiers import TierName
+
 LanguageCode = Annotated[
     str,
     Meta(
         description="ISO 639-1 (`en`), 639-3 (`eng`), FLORES-200 (`eng_Latn`) or BCP-47 (`pt-BR`).",
-        extra_json_schema={"maxLength": 35},
+        extra_json_schema={"minLength": 2, "maxLength": 35, "examples": ["pt", "por_Latn"]},
     ),
 ]
 SourceCode = Annotated[
     str,
     Meta(
-        description="As the target's, or `auto` to detect it.", extra_json_schema={"maxLength": 35}
+        description="As the target's, or `auto` to detect it.",
+        extra_json_schema={"minLength": 2, "maxLength": 35, "examples": ["en", "auto"]},
     ),
 ]
+ScopeName = Annotated[str, Meta(extra_json_schema={"enum": [str(scope) for scope in Scope]})]
+TierLabel = Annotated[str, Meta(extra_json_schema={"enum": [str(tier) for tier in TierName]})]
 
 
 class TranslateTextRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -264,10 +270,10 @@ class ApiKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """Whose key, and what for. Without `scopes` it opens all of the product, and no operation."""
 
     user_id: UserId
-    tier: str = "free"
+    tier: TierLabel = "free"
     name: Annotated[str, msgspec.Meta(max_length=128)] = ""
-    scopes: list[str] | None = None
-    expires_in_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] | None = None
+    scopes: list[ScopeName] | None = None
+    expires_in_days: Annotated[float, msgspec.Meta(ge=1, le=3650)] | None = None
 
 
 class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,8 +282,8 @@ class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
     user_id: str
     name: str
-    tier: str
-    scopes: list[str]
+    tier: TierLabel
+    scopes: list[ScopeName]
     created_at: float
     expires_at: float | None
     revoked_at: float | None
@@ -300,7 +306,7 @@ class RotationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
 class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the token is for; without `scopes` it opens all that the key does."""
 
-    scopes: list[str] | None = None
+    scopes: list[ScopeName] | None = None
 
 
 class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -95,7 +95,7 @@ class Accounts:
         *,
         name: str = "",
         scopes: Collection[Scope] | None = None,
-        expires_in_days: int | None = None,
+        expires_in_days: float | None = None,
         bootstrap: bool = False,
     ) -> tuple[str, KeyRecord]:
         """A new key: its text, which is never to be had again, and what is kept of it.
@@ -128,7 +128,7 @@ class Accounts:
             scopes=frozenset(map(str, scopes)),
             digest=key.digest(self._pepper),
             created_at=now,
-            expires_at=None if expires_in_days is None else now + expires_in_days * DAY_MS,
+            expires_at=None if expires_in_days is None else now + round(expires_in_days * DAY_MS),
         )
         await self._write_down("key.bootstrap" if bootstrap else "key.create", key.id, actor)
         await self._keys.add(record)

@@ -402,6 +402,10 @@ async def test_unknown_routes_and_methods_are_problems_too(api):
     answer = await api.client.get("/translate/text")
     problem(answer, 405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"
+    answer = await api.client.put("/auth/token")
+    problem(answer, 405, "method_not_allowed")
+    assert answer.headers["allow"] == "DELETE, POST"
+    assert (await api.client.put("/openapi.json")).headers["allow"] == "GET"
     problem(await api.client.get("/docs/../../settings.py"), 404, "not_found")
     problem(await api.client.get("/docs/..%2f..%2fsettings.py"), 404, "not_found")
     problem(await api.client.get("/assets/index.html"), 404, "not_found")
@@ -869,6 +873,38 @@ async def test_pages_load_nothing_from_elsewhere_and_hold_no_inline_script(api, 
     policy = page.headers["content-security-policy"]
     assert "'unsafe" not in policy
     assert "http" not in policy
+
+
+PUBLIC = {
+    "GET /",
+    "GET /.well-known/jwks.json",
+    "GET /health",
+    "GET /health/live",
+    "GET /health/ready",
+    "GET /health/simple",
+    "GET /languages",
+    "GET /metrics",
+    "GET /models",
+    "GET /voices",
+}
+"""What anybody may ask for; every other operation is asked for with a key, and says so."""
+
+
+async def test_the_document_asks_for_a_key_wherever_one_is_needed(api):
+    document = (await api.client.get("/openapi.json")).json()
+    operations = {
+        f"{method.upper()} {path}": operation
+        for path, found in document["paths"].items()
+        for method, operation in found.items()
+    }
+    assert {name for name, found in operations.items() if "security" not in found} == PUBLIC
+    kinds = document["components"]["securitySchemes"]
+    for name in operations.keys() - PUBLIC:
+        offered = [scheme for choice in operations[name]["security"] for scheme in choice]
+        assert set(offered) == set(kinds) == {"ApiKey", "Bearer"}
+        assert "429" in operations[name]["responses"]
+        failure = operations[name]["responses"]["401"]
+        assert failure["headers"]["WWW-Authenticate"]["required"]
 
 
 async def test_the_openapi_document_is_whole(api):

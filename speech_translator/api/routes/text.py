@@ -18,7 +18,7 @@ from speech_translator.api.dependencies import (
     services_of,
     state_of,
 )
-from speech_translator.api.openapi import json_operation
+from speech_translator.api.openapi import TIMEOUT_PARAMETER, json_operation
 from speech_translator.api.parsing import checked_glossary, source_language, target_language
 from speech_translator.api.schemas import TranslateTextAnswer, TranslateTextRequest
 from speech_translator.errors import EmptyText, TextTooLong, TooManyTexts
@@ -43,6 +43,7 @@ _decoder = msgspec.json.Decoder(TranslateTextRequest)
     openapi_extra=json_operation(
         TranslateTextRequest,
         TranslateTextAnswer,
+        parameters=[TIMEOUT_PARAMETER],
         failures=(400, 401, 403, 408, 413, 415, 422, 502, 503, 504),
     ),
 )

@@ -1,0 +1,45 @@
+"""What schemathesis must know of this service beyond its OpenAPI document.
+
+Loaded by schemathesis in a process of its own; see ``schema_run``.
+"""
+
+from __future__ import annotations
+
+import os
+
+import schemathesis
+
+KEPT = frozenset(os.environ["KEPT_IDS"].split())
+"""Ids that the run itself lives on: its keys, and who holds them."""
+
+SHORT_S = 1.0
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    """Let nobody revoke the run's own keys, or erase who holds them: every door would close."""
+    parameters = case.path_parameters or {}
+    for name, value in parameters.items():
+        if str(value) in KEPT:
+            parameters[name] = "another"
+
+
+@schemathesis.check
+def no_server_error(context, response, case):
+    """No 5xx but two that are answers: come back later, and the deadline that the client set."""
+    status = response.status_code
+    if status < 500:
+        return
+    documented = case.operation.definition.raw["responses"]
+    if status == 503 and "503" in documented and "retry-after" in response.headers:
+        return
+    if status == 504 and "504" in documented and _short(case.headers or {}):
+        return
+    raise AssertionError(f"a server error, {status}")
+
+
+def _short(headers):
+    try:
+        return float(headers.get("X-Request-Timeout", "inf")) <= SHORT_S
+    except ValueError:
+        return False

@@ -1,0 +1,228 @@
+"""schemathesis over the OpenAPI document of the running service: every phase, every check.
+
+The service is a process of its own, as production is: nobody gets in without a key. It is asked
+with a key of the largest tier for sale, and with an administrator's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.support.schema_service import WIDE
+from tests.support.server import ROOT, Server, start_server
+
+ROUND_S = 240
+"""Longest time for one round."""
+
+ROUNDS = 40
+PLAIN = ("enterprise", "admin")
+OPERATIONS = 20
+"""About how many there are: the fuzzing phase takes its share of the cases for each."""
+
+CONFIG = """
+seed = {seed}
+color = false
+hooks = "tests.support.schema_hooks"
+continue-on-failure = true
+warnings = false
+
+[cache]
+enabled = false
+
+[reports.ndjson]
+path = "{events}"
+
+[generation]
+database = "none"
+max-examples = {examples}
+
+[checks.not_a_server_error]  # `no_server_error` of our hooks is stricter where it matters
+enabled = false
+
+# What is sent as text, as a language or as a recording may be refused for what it is.
+[[operations]]
+include-path-regex = "^/(translate|transcribe)/"
+
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "404", "409", "413", "415", "422", "504"]
+
+[operations.parameters]
+"header.X-Request-Timeout" = {{ dictionary = "timeouts", probability = 0.7 }}
+"body.source_language" = {{ dictionary = "languages", probability = 0.7 }}
+"body.target_language" = {{ dictionary = "languages", probability = 0.7 }}
+"body.text" = {{ dictionary = "texts", probability = 0.4 }}
+
+[dictionaries.timeouts]
+values = [20, 60]
+
+[dictionaries.languages]
+values = ["en", "pt", "eng_Latn", "pt-BR"]
+
+[dictionaries.texts]
+values = ["Hello there", "Good morning, my friend.", "<b>Hello</b> {{7*7}}", "' OR 1=1 --"]
+"""
+
+
+@dataclass
+class SchemaReport:
+    """What came out. ``failures`` must stay empty; ``unanswered`` never gave a 2xx."""
+
+    cases: int = 0
+    rounds: int = 0
+    seconds: float = 0.0
+    operations: int = 0
+    phases: dict[str, int] = field(default_factory=dict)
+    statuses: dict[str, int] = field(default_factory=dict)
+    checks: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+
+
+def fuzz(count: int, *, seed: int = 1) -> SchemaReport:
+    """At least ``count`` cases, half of them with each key; further seeds until there are.
+
+    Raises:
+        RuntimeError: schemathesis did not run to its end.
+        TimeoutError: the rounds were not enough.
+    """
+    report = SchemaReport()
+    begin = time.perf_counter()
+    answered: set[str] = set()
+    with tempfile.TemporaryDirectory() as name, _service(Path(name)) as (server, keys, kept):
+        with server.client() as client:
+            document = client.get("/openapi.json").json()
+        labels = {
+            f"{method.upper()} {path}"
+            for path, operations in document["paths"].items()
+            for method in operations
+        }
+        report.operations = len(labels)
+        while report.cases < count or report.rounds < len(PLAIN):
+            if report.rounds == ROUNDS:
+                raise TimeoutError(f"{report.cases} cases after {ROUNDS} rounds")
+            config = CONFIG.format(
+                seed=seed + report.rounds // len(PLAIN),
+                events=Path(name) / "events",
+                examples=max(5, count // len(PLAIN) // OPERATIONS),
+            )
+            (Path(name) / "config.toml").write_text(config)
+            _round(server, keys[report.rounds % len(PLAIN)], Path(name), kept)
+            _count(report, answered, Path(name) / "events")
+            report.rounds += 1
+    report.unanswered = sorted(labels - answered)
+    report.seconds = round(time.perf_counter() - begin, 1)
+    return report
+
+
+@contextmanager
+def _service(folder: Path) -> Iterator[tuple[Server, tuple[str, ...], str]]:
+    """The service as in production, a key of each kind, and the ids that must outlive the run."""
+    limits = "requests_per_minute requests_per_day characters_per_minute characters_per_month"
+    tiers = "\n".join(f"{name} = {WIDE}" for name in (*limits.split(), "audio_minutes_per_month"))
+    (folder / "tiers.toml").write_text(f"[enterprise]\n{tiers}\n")
+    environment = {
+        "ENVIRONMENT": "production",
+        "SECRET_PEPPER": secrets.token_hex(32),
+        "DATA_DIR": str(folder / "data"),
+        "TIERS_FILE": str(folder / "tiers.toml"),
+    }
+    command = [sys.executable, "-m", "speech_translator.cli", "keys", "create", "root"]
+    made = subprocess.run(
+        [*command, "--tier", "admin", "--scope", "admin"],
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    service = ("-m", "tests.support.schema_service")
+    with start_server(environment, keyed=False, arguments=service) as server:
+        server.headers = {"X-API-Key": made.stdout.strip()}
+        with server.client() as client:
+            asked = {"user_id": "customer", "tier": "enterprise"}
+            answer = client.post("/auth/api-key", json=asked)
+            listed = client.get("/auth/api-keys").json()["keys"]
+        kept = ["root", "customer", *(key["key_id"] for key in listed)]
+        yield server, (answer.json()["api_key"], made.stdout.strip()), " ".join(kept)
+
+
+def _round(server: Server, key: str, folder: Path, kept: str) -> None:
+    """One run of its command; its events are left in the folder."""
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "config.toml"]
+    done = subprocess.run(
+        [*command, "run", f"{server.url}/openapi.json", "--header", f"X-API-Key: {key}"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "KEPT_IDS": kept, "NO_PROXY": "*"},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=ROUND_S,
+    )
+    if done.returncode not in {0, 1}:  # 1: a check failed, which the events tell
+        raise RuntimeError(f"schemathesis ended with {done.returncode}: {done.stdout[-4000:]}")
+
+
+def _count(report: SchemaReport, answered: set[str], events: Path) -> None:
+    """Add one round's events.
+
+    Raises:
+        RuntimeError: it did not come to its end, or something other than a check failed.
+    """
+    stopped = "nothing"
+    for line in events.read_text(encoding="utf-8").splitlines():
+        ((kind, event),) = json.loads(line).items()
+        if kind == "EngineFinished":
+            stopped = event["stop_reason"]
+        elif kind in {"NonFatalError", "FatalError"}:
+            raise RuntimeError(f"schemathesis failed: {line[:4000]}")
+        elif kind == "ScenarioFinished":
+            _scenario(report, answered, event)
+    if stopped != "completed":
+        raise RuntimeError(f"schemathesis did not come to its end: {stopped}")
+
+
+def _scenario(report: SchemaReport, answered: set[str], event: dict[str, Any]) -> None:
+    recorder = event["recorder"]
+    cases = recorder.get("cases", {})
+    report.cases += len(cases)
+    _add(report.phases, event["phase"], len(cases))
+    for name, interaction in recorder.get("interactions", {}).items():
+        response = interaction.get("response")
+        status = str(response["status_code"]) if response else "none"
+        _add(report.statuses, status)
+        if status.startswith("2"):
+            value = cases[name]["value"]
+            answered.add(f"{value['method']} {value['path']}")
+    for name, checks in recorder.get("checks", {}).items():
+        for check in checks:
+            _add(report.checks, check["name"])
+            if check["status"] == "failure":
+                report.failures.append(_told(check, cases[name]["value"], recorder, name))
+
+
+def _add(counts: dict[str, int], name: str, count: int = 1) -> None:
+    counts[name] = counts.get(name, 0) + count
+
+
+def _told(check: dict[str, Any], case: dict[str, Any], recorder: dict[str, Any], name: str) -> str:
+    """A failure in a line: the check, what was sent, and what came."""
+    failure = check.get("failure_info", {}).get("failure", {})
+    response = recorder["interactions"][name].get("response") or {}
+    body = b64decode(response.get("content", {}).get("$base64", "")).decode(errors="replace")
+    sent = {key: case.get(key) for key in ("path_parameters", "query", "headers", "body")}
+    return (
+        f"{check['name']}: {case['method']} {case['path']} {json.dumps(sent)[:600]} -> "
+        f"{response.get('status_code')} {body[:300]} ({failure.get('message', '')[:300]})"
+    )
