@@ -77,6 +77,15 @@ class Settings(BaseSettings):
     """Database of keys and of the audit log: ``sqlite:///path``, or ``postgresql://`` with user,
     password, host and name; by default a SQLite file in DATA_DIR."""
 
+    redis_url: SecretStr | None = None
+    """Redis that replicas share their limits, live sessions and revocations by, as
+    ``redis://host:6379/0``, ``rediss://`` or ``unix:///path``; unset, each process has its own.
+    While it is away, each replica goes by its own share of the limits."""
+
+    replicas: int = Field(default=1, ge=1)
+    """Replicas that share one REDIS_URL: while Redis is away, each allows so large a part of every
+    limit."""
+
     secret_pepper: SecretStr | None = Field(default=None, min_length=32)
     """Secret under which keys are kept, 32 characters or more. Production refuses to start without
     it; in development one is made in DATA_DIR."""

@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from speech_translator.errors import ConfigurationError
+from speech_translator.security.revocations import Revocations
 from speech_translator.security.scopes import Principal
 from speech_translator.settings import Settings
 
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 
 
 class AccountsDoor:
-    """Opens accounts once, and closes them at the end."""
+    """Opens accounts once, and closes them at the end.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: the configuration.
+        revocations: between the replicas of the service; its owner closes it later.
+    """
+
+    def __init__(self, settings: Settings, revocations: Revocations) -> None:
         self._settings = settings
+        self._revocations = revocations
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._accounts: Accounts | None = None
@@ -40,7 +47,7 @@ class AccountsDoor:
                 )
 
                 peppers = [await asyncio.to_thread(_pepper, self._settings)]
-                opened = open_accounts(_url(self._settings), peppers)
+                opened = open_accounts(_url(self._settings), peppers, revocations=self._revocations)
                 self._accounts = await self._stack.enter_async_context(opened)
             return self._accounts
 

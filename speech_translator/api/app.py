@@ -34,12 +34,13 @@ from speech_translator.api.routes import (
     text,
     tokens,
 )
+from speech_translator.api.shared import SharedEvents, shared_of
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
 from speech_translator.problems import on_error
 from speech_translator.security.guard import Guard
-from speech_translator.security.limit_store import MemoryLimitStore
+from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.rate_limiter import RateLimiter
 from speech_translator.security.tiers import TierName, load_tiers
 from speech_translator.services import Services, open_services
@@ -67,11 +68,15 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         services: parts that already run, for tests; they are not stopped at the end.
 
     Raises:
-        ConfigurationError: the settings name an engine that does not exist.
+        ConfigurationError: the settings name an engine that does not exist, or a Redis by what is
+            no address.
     """
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
-    accounts = AccountsDoor(settings)
-    state = ApiState(settings, Metrics(), tasks, accounts, _guard(settings, accounts))
+    figures = Metrics()
+    shared = shared_of(settings, SharedEvents(figures, shown=settings.redis_url is not None))
+    accounts = AccountsDoor(settings, shared.revocations)
+    guard = _guard(settings, accounts, shared.limits)
+    state = ApiState(settings, figures, tasks, shared, accounts, guard)
     app = FastAPI(
         title="speech-translator",
         description=_DESCRIPTION,
@@ -108,9 +113,9 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     return app
 
 
-def _guard(settings: Settings, accounts: AccountsDoor) -> Guard:
+def _guard(settings: Settings, accounts: AccountsDoor, limits: LimitStore) -> Guard:
     tiers = load_tiers(settings.tiers_file)
-    limiter = RateLimiter(MemoryLimitStore(), tiers)
+    limiter = RateLimiter(limits, tiers)
     anonymous = TierName(settings.anonymous_tier) if settings.anonymous_tier else None
     return Guard(accounts.authenticate, limiter, tiers, anonymous=anonymous)
 
@@ -123,7 +128,9 @@ def _lifespan(
         if given is None and not structlog.is_configured():  # served by uvicorn's own command
             start_logging(state.settings)
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(state.shared.close)
             stack.push_async_callback(state.accounts.close)
+            await state.shared.look()
             if state.settings.environment == "production":
                 await state.accounts.get()
             if state.settings.spool_dir is not None:

@@ -22,6 +22,7 @@ from speech_translator.scalability.results import RequestContext
 from speech_translator.security.guard import ANONYMOUS, Caller, Guard, peer_of
 from speech_translator.security.rate_limiter import EndpointClass
 from speech_translator.security.scopes import Principal, Scope
+from speech_translator.security.shared import Shared
 from speech_translator.services import Services
 from speech_translator.settings import Settings
 
@@ -45,6 +46,7 @@ class ApiState:
     settings: Settings
     metrics: Metrics
     tasks: Mapping[str, Task]
+    shared: Shared
     accounts: AccountsDoor
     guard: Guard
     services: Services | None = None

@@ -25,12 +25,15 @@ app = typer.Typer(no_args_is_help=True, help="Make, list, rotate and revoke API 
 @asynccontextmanager
 async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
     from speech_translator.api.accounts import AccountsDoor  # noqa: PLC0415  start quickly
+    from speech_translator.api.shared import shared_of  # noqa: PLC0415
 
-    door = AccountsDoor(settings)
+    shared = shared_of(settings)
+    door = AccountsDoor(settings, shared.revocations)
     try:
         yield await door.get()
     finally:
         await door.close()
+        await shared.close()
 
 
 def _actor() -> Actor:

@@ -77,6 +77,17 @@ class Metrics:
         self._audio_seconds = self._counter(
             "audio_seconds", "Seconds of audio received or spoken.", "kind"
         )
+        self._shared_up = Gauge(
+            f"{PREFIX}shared_store_up",
+            "1 while what replicas share can be reached.",
+            ("part",),
+            registry=self.registry,
+        )
+        self._shared_alone = self._counter(
+            "shared_store_alone",
+            "What this replica decided or did alone, because the shared store was away.",
+            "part",
+        )
         self._http_children = lru_cache(maxsize=4096)(self._http_labels)
         self._engine_children = lru_cache(maxsize=256)(self._engine_labels)
 
@@ -126,6 +137,14 @@ class Metrics:
     def audio(self, kind: AudioKind, seconds: float) -> None:
         """Seconds of audio that were received or spoken."""
         self._audio_seconds.labels(kind).inc(seconds)
+
+    def shared_store(self, part: str, *, up: bool) -> None:
+        """Whether a part of what replicas share can be reached; ``part`` is from a fixed set."""
+        self._shared_up.labels(part).set(up)
+
+    def done_alone(self, part: str) -> None:
+        """Something that would have been decided or told by the shared store was done without."""
+        self._shared_alone.labels(part).inc()
 
     def watch(self, read: Callable[[], Iterable[Metric]]) -> None:
         """Add figures that are read when the metrics are: states, queues, sizes."""

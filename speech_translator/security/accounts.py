@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -12,6 +13,15 @@ from pathlib import Path
 from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Unauthenticated
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
+from speech_translator.security.revocations import (
+    Change,
+    ChangesMissed,
+    Hear,
+    KeyChanged,
+    NoRevocations,
+    Revocations,
+    TokenClosed,
+)
 from speech_translator.security.scopes import USUAL_SCOPES, Principal, Scope
 from speech_translator.security.tiers import TierName
 from speech_translator.security.token_auth import TokenAuthenticator
@@ -55,6 +65,7 @@ class Accounts:
     Args:
         database: where they are kept, and acts are written down.
         peppers: the server's secrets, the newest first.
+        revocations: tells other replicas what was closed.
         clock: milliseconds since 1970.
     """
 
@@ -63,6 +74,7 @@ class Accounts:
         database: Database,
         peppers: Sequence[bytes],
         *,
+        revocations: Revocations | None = None,
         clock: Callable[[], int] = unix_milliseconds,
     ) -> None:
         auth = AuthConfig(peppers)
@@ -72,6 +84,7 @@ class Accounts:
         self._clock = clock
         self._authenticator = KeyAuthenticator(self._keys, auth, wall_clock=clock)
         self._page_key: KeyRecord | None = None
+        self._revocations = revocations or NoRevocations()
         self.tokens = TokenAuthenticator(
             TokenStore(database), self._authenticator, auth, wall_clock=clock
         )
@@ -182,7 +195,7 @@ class Accounts:
         until = now + int(overlap_s * 1000)
         if not await self._keys.replace(old.id, new, old_expires_at=until):
             raise NotFound(_NO_KEY)
-        self._authenticator.forget(old.id)
+        await self._changed(KeyChanged(old.id))
         return key.text, new
 
     async def page_holder(self, actor: Actor) -> Principal:
@@ -200,7 +213,7 @@ class Accounts:
         return await self._authenticator.holder(self._page_key.id)
 
     async def revoke_key(self, key_id: str, actor: Actor) -> None:
-        """Close a key for good; here at once, elsewhere when its look-up is over.
+        """Close a key for good: here at once, elsewhere when that is heard or its look-up is over.
 
         Raises:
             NotFound: there is no such key, or it was revoked before.
@@ -208,13 +221,28 @@ class Accounts:
         """
         if not await self._keys.revoke(key_id, self._clock()):
             raise NotFound(_NO_KEY)
-        self._authenticator.forget(key_id)
+        await self._changed(KeyChanged(key_id))
         await self._write_down("key.revoke", key_id, actor)
 
     async def revoke_token(self, text: str, actor: Actor) -> None:
         """Close a token before its end. Raises what ``TokenAuthenticator.revoke`` does."""
         token = await self.tokens.revoke(text)
+        await self._changed(TokenClosed())
         await self._write_down("token.revoke", token.principal.key_id, actor)
+
+    def hear(self, change: Change) -> None:
+        """Another replica changed something: what is remembered of it is asked for again."""
+        if isinstance(change, KeyChanged):
+            self._authenticator.forget(change.key_id)
+            return
+        if isinstance(change, ChangesMissed):
+            self._authenticator.forget_all()
+        self.tokens.forget()
+
+    async def _changed(self, change: Change) -> None:
+        """Something opens less from now on: here, and everywhere."""
+        self.hear(change)
+        await self._revocations.tell(change)
 
     async def _write_down(self, action: str, key_id: str, actor: Actor) -> None:
         await self._audit.append(
@@ -231,12 +259,15 @@ class Accounts:
 
 
 @asynccontextmanager
-async def open_accounts(url: str, peppers: Sequence[bytes]) -> AsyncIterator[Accounts]:
+async def open_accounts(
+    url: str, peppers: Sequence[bytes], *, revocations: Revocations | None = None
+) -> AsyncIterator[Accounts]:
     """Accounts over a database that is brought to today's tables first.
 
     Args:
         url: of the database; see ``DatabaseConfig``.
         peppers: the server's secrets, the newest first, of 32 bytes or more each.
+        revocations: between the replicas of a service; heard as long as the block runs.
 
     Raises:
         ConfigurationError: the address is none, a secret is missing or too short, or the database
@@ -254,9 +285,22 @@ async def open_accounts(url: str, peppers: Sequence[bytes]) -> AsyncIterator[Acc
     database = Database(config)
     try:
         await upgrade(database)
-        yield Accounts(database, peppers)
+        accounts = Accounts(database, peppers, revocations=revocations)
+        async with _heard(revocations or NoRevocations(), accounts.hear):
+            yield accounts
     finally:
         await database.close()
+
+
+@asynccontextmanager
+async def _heard(revocations: Revocations, hear: Hear) -> AsyncIterator[None]:
+    """Listen as long as the block runs."""
+    listening = asyncio.create_task(revocations.listen(hear))
+    try:
+        yield
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
 
 
 def kept_pepper(path: Path) -> bytes:

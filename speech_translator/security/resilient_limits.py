@@ -6,27 +6,14 @@ of each limit, so that all together allow about the whole. Nobody is refused bec
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from speech_translator.errors import StoreUnavailable
+from speech_translator.security.fallback import Fallback, FallbackConfig, Listener, ignore
 from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.limits import Debit, Decision
-
-
-@dataclass(frozen=True, slots=True)
-class FallbackConfig:
-    """How to do without the shared counters.
-
-    Args:
-        replicas: that share a limit: each allows so large a part of it.
-        pause_s: seconds after a failure in which the shared store is not asked.
-    """
-
-    replicas: int = 1
-    pause_s: float = 1.0
 
 
 class ResilientLimitStore:
@@ -36,7 +23,7 @@ class ResilientLimitStore:
         shared: counts for all replicas.
         local: counts for this one.
         config: see there.
-        on_change: told whether the shared store answers, each time that changes.
+        listener: told when the shared store is lost and back, and of each decision made alone.
         clock: monotonic seconds.
     """
 
@@ -46,16 +33,13 @@ class ResilientLimitStore:
         local: LimitStore,
         config: FallbackConfig | None = None,
         *,
-        on_change: Callable[[bool], None] = lambda _shared: None,
+        listener: Listener = ignore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shared = shared
         self._local = local
         self._config = config or FallbackConfig()
-        self._on_change = on_change
-        self._clock = clock
-        self._resume_at = -math.inf
-        self._up = True
+        self._fallback = Fallback("limits", self._config, listener=listener, clock=clock)
 
     async def acquire(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``; ``exact`` is False when this replica decided alone."""
@@ -67,29 +51,21 @@ class ResilientLimitStore:
 
     async def settle(self, debits: Sequence[Debit]) -> None:
         """See ``LimitStore``; a correction while the shared store is away is made here alone."""
-        if self._is_asked():
-            try:
-                await self._shared.settle(debits)
-            except StoreUnavailable:
-                self._lost()
-            else:
-                self._found()
-                return
-        await self._local.settle([self._shared_out(debit) for debit in debits])
+        try:
+            await self._fallback.ask(lambda: self._shared.settle(debits))
+        except StoreUnavailable:
+            self._fallback.done_alone()
+            await self._local.settle([self._shared_out(debit) for debit in debits])
 
     async def _decide(
         self,
         debits: Sequence[Debit],
         ask: Callable[[LimitStore, Sequence[Debit]], Awaitable[Decision]],
     ) -> Decision:
-        if self._is_asked():
-            try:
-                decision = await ask(self._shared, debits)
-            except StoreUnavailable:
-                self._lost()
-            else:
-                self._found()
-                return decision
+        try:
+            return await self._fallback.ask(lambda: ask(self._shared, debits))
+        except StoreUnavailable:
+            self._fallback.done_alone()
         alone = await ask(self._local, [self._shared_out(debit) for debit in debits])
         standings = tuple(
             replace(standing, policy=debit.policy)
@@ -102,20 +78,6 @@ class ResilientLimitStore:
 
         A cost that fits into the whole limit passes at least when nothing else was taken.
         """
-        share = math.ceil(debit.policy.limit / self._config.replicas)
+        share = self._config.share(debit.policy.limit)
         limit = max(share, min(debit.cost, debit.policy.limit))
         return replace(debit, policy=replace(debit.policy, limit=limit))
-
-    def _is_asked(self) -> bool:
-        return self._clock() >= self._resume_at
-
-    def _lost(self) -> None:
-        self._resume_at = self._clock() + self._config.pause_s
-        if self._up:
-            self._up = False
-            self._on_change(False)  # noqa: FBT003 - a callback's one argument
-
-    def _found(self) -> None:
-        if not self._up:
-            self._up = True
-            self._on_change(True)  # noqa: FBT003 - a callback's one argument

@@ -9,10 +9,17 @@ from collections.abc import Iterator
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
 
+from speech_translator.security.fallback import (
+    DoneAlone,
+    FallbackConfig,
+    SharedBack,
+    SharedEvent,
+    SharedLost,
+)
 from speech_translator.security.limit_store import MemoryLimitStore
 from speech_translator.security.limits import Debit, Window
 from speech_translator.security.redis_limit_store import RedisLimitStore
-from speech_translator.security.resilient_limits import FallbackConfig, ResilientLimitStore
+from speech_translator.security.resilient_limits import ResilientLimitStore
 from tests.support.redis_server import RedisServer, redis_server
 
 DAY = Window("day", 100)
@@ -34,7 +41,7 @@ async def until_shared(store: ResilientLimitStore) -> None:
 async def test_nobody_is_refused_because_redis_is_gone(
     server: RedisServer, fault: signal.Signals
 ) -> None:
-    told: list[bool] = []
+    told: list[SharedEvent] = []
     pool = BlockingConnectionPool(
         connection_class=UnixDomainSocketConnection,
         path=str(server.socket),
@@ -47,7 +54,7 @@ async def test_nobody_is_refused_because_redis_is_gone(
             RedisLimitStore(client),
             MemoryLimitStore(),
             FallbackConfig(replicas=2, pause_s=0.05),
-            on_change=told.append,
+            listener=told.append,
         )
         assert (await store.acquire([Debit("a", DAY, 60)])).exact
         server.process.send_signal(fault)
@@ -61,7 +68,8 @@ async def test_nobody_is_refused_because_redis_is_gone(
             server.process.send_signal(signal.SIGCONT)
         await until_shared(store)
         left = (await store.peek([Debit("a", DAY)])).standings[0].remaining
-        assert told == [False, True]
+        changes = [event for event in told if not isinstance(event, DoneAlone)]
+        assert [type(event) for event in changes] == [SharedLost, SharedBack]
         if fault is signal.SIGSTOP:
             # What was sent to it before it was given up may have been counted since.
             assert left <= 40

@@ -7,11 +7,19 @@ from collections.abc import Sequence
 import pytest
 
 from speech_translator.errors import StoreUnavailable
+from speech_translator.security.fallback import (
+    DoneAlone,
+    FallbackConfig,
+    SharedBack,
+    SharedEvent,
+    SharedLost,
+)
 from speech_translator.security.limit_store import MemoryLimitStore
 from speech_translator.security.limits import Debit, Decision, Rate, Window
-from speech_translator.security.resilient_limits import FallbackConfig, ResilientLimitStore
+from speech_translator.security.resilient_limits import ResilientLimitStore
 
 MINUTE, DAY = Rate("minute", 9), Window("day", 100)
+LOST = SharedLost("limits", "StoreUnavailable")
 
 
 class Shared(MemoryLimitStore):
@@ -45,14 +53,14 @@ class World:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.told: list[bool] = []
+        self.told: list[SharedEvent] = []
         self.shared = Shared()
         self.local = MemoryLimitStore(clock=lambda: 0)
         self.store = ResilientLimitStore(
             self.shared,
             self.local,
             FallbackConfig(replicas=3, pause_s=1.0),
-            on_change=self.told.append,
+            listener=self.told.append,
             clock=lambda: self.now,
         )
 
@@ -93,7 +101,8 @@ async def test_a_store_that_is_away_is_not_asked_by_every_request(world: World) 
     world.now = 1.0
     await world.store.settle([Debit("a", DAY, -1)])
     assert world.shared.asked == 2
-    assert world.told == [False]
+    assert world.told.count(DoneAlone("limits")) == 11
+    assert [event for event in world.told if event != DoneAlone("limits")] == [LOST]
 
 
 async def test_it_comes_back_by_itself(world: World) -> None:
@@ -102,7 +111,7 @@ async def test_it_comes_back_by_itself(world: World) -> None:
     world.shared.away = False
     world.now = 1.0
     assert (await world.store.acquire([Debit("a", DAY)])).exact
-    assert world.told == [False, True]
+    assert world.told == [LOST, DoneAlone("limits"), SharedBack("limits")]
 
 
 async def test_corrections_reach_the_counter_that_decides(world: World) -> None:

@@ -1,0 +1,58 @@
+"""Leases kept by Redis, for all replicas together, by Redis' clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from speech_translator.errors import StoreUnavailable
+from speech_translator.security.leases import LIFE_S
+
+SCRIPT = Path(__file__).with_name("leases.lua").read_text(encoding="utf-8")
+
+_Mode = Literal["acquire", "renew", "release"]
+
+
+class RedisLeaseStore:
+    """See ``LeaseStore``. A subject without leases takes no memory.
+
+    Args:
+        client: with timeouts that fit a request's path; its owner closes it.
+        life_s: seconds for which a lease lasts.
+        prefix: before the name of every subject.
+        script: the Lua source.
+    """
+
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        life_s: float = LIFE_S,
+        prefix: str = "speech-translator:lease:",
+        script: str = SCRIPT,
+    ) -> None:
+        self._life_ms = int(life_s * 1000)
+        self._prefix = prefix
+        self._script = client.register_script(script)
+
+    async def acquire(self, subject: str, lease: str, limit: int) -> bool:
+        """See ``LeaseStore``."""
+        return await self._run("acquire", subject, lease, limit)
+
+    async def renew(self, subject: str, lease: str) -> None:
+        """See ``LeaseStore``."""
+        await self._run("renew", subject, lease)
+
+    async def release(self, subject: str, lease: str) -> None:
+        """See ``LeaseStore``."""
+        await self._run("release", subject, lease)
+
+    async def _run(self, mode: _Mode, subject: str, lease: str, limit: int = 0) -> bool:
+        arguments: list[str | int] = [mode, lease, self._life_ms, limit]
+        try:
+            return bool(await self._script([self._prefix + subject], arguments))
+        except (RedisError, OSError, TimeoutError) as error:
+            raise StoreUnavailable("The leases cannot be reached.") from error
