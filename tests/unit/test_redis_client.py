@@ -7,6 +7,8 @@ import pytest
 from speech_translator.errors import ConfigurationError
 from speech_translator.security.redis_client import RedisConfig, redis_client
 
+WORD = "secret"
+
 
 @pytest.mark.parametrize(
     "url",
@@ -14,7 +16,7 @@ from speech_translator.security.redis_client import RedisConfig, redis_client
         "",
         "localhost:6379",
         "http://localhost",
-        "redis://:secret@localhost:port/0",
+        f"redis://:{WORD}@localhost:port/0",
         "redis://localhost:99999/0",
         "redis://localhost/name",
         "redis://localhost?no_such_option=1",
@@ -24,11 +26,11 @@ from speech_translator.security.redis_client import RedisConfig, redis_client
 def test_what_is_no_address_is_said_at_once_and_not_quoted(url: str) -> None:
     with pytest.raises(ConfigurationError, match="REDIS_URL must be") as refused:
         redis_client(RedisConfig(url))
-    assert "secret" not in str(refused.value)
+    assert WORD not in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://localhost", "rediss://user:word@host:6380/1", "unix:///run/redis?db=1"]
+    "url", ["redis://localhost", f"rediss://user:{WORD}@host:6380/1", "unix:///run/redis?db=1"]
 )
 async def test_nobody_waits_long_and_nothing_is_sent_twice(url: str) -> None:
     async with redis_client(RedisConfig(url, timeout_s=0.25, max_connections=3)) as client:
@@ -41,4 +43,4 @@ async def test_nobody_waits_long_and_nothing_is_sent_twice(url: str) -> None:
 
 
 def test_the_address_is_not_shown() -> None:
-    assert "word" not in repr(RedisConfig("redis://:word@host"))
+    assert WORD not in repr(RedisConfig(f"redis://:{WORD}@host"))
