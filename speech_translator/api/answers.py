@@ -71,6 +71,7 @@ def text_answer(
             route=item.route,
             cached=item.cached,
             degraded=item.degraded,
+            rule_based=item.rule_based,
             request_id=request_id,
             detected_language=item.detected_language,
         )
@@ -83,6 +84,7 @@ def text_answer(
         route=tuple(dict.fromkeys(step for item in items for step in item.route)),
         cached=all(item.cached for item in items),
         degraded=any(item.degraded for item in items),
+        rule_based=any(item.rule_based for item in items),
         request_id=request_id,
         detected_language=source if auto else UNSET,
         items=items,
@@ -98,6 +100,7 @@ def _item(translation: Translation, *, auto: bool) -> TextItem:
         route=translation.route,
         cached=translation.cached,
         degraded=translation.degraded,
+        rule_based=translation.rule_based,
         detected_language=source if auto else UNSET,
     )
 
@@ -166,6 +169,7 @@ def _translation(translation: Translation) -> TranslationAnswer:
         language=translation.target.tag,
         route=translation.route,
         degraded=translation.degraded,
+        rule_based=translation.rule_based,
     )
 
 

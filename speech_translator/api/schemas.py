@@ -49,6 +49,7 @@ class TextItem(msgspec.Struct, frozen=True, kw_only=True):
     route: tuple[str, ...]
     cached: bool
     degraded: bool
+    rule_based: bool
     detected_language: str | UnsetType = UNSET
 
 
@@ -57,8 +58,9 @@ class TranslateTextAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     For a list, `items` says how each text was translated, and the fields beside it sum that up:
     `engine` joins different engines by `+`, `route` holds every step that was taken, `cached`
-    means all, `degraded` means any, and a language that differs between the texts is `mul`
-    (ISO 639-2, several languages). A language that cannot be told, as of emoji, is `und`.
+    means all, `degraded` and `rule_based` mean any, and a language that differs between the texts
+    is `mul` (ISO 639-2, several languages). A language that cannot be told, as of emoji, is `und`.
+    `rule_based`: made by dictionaries and rules, at least in part, which know no context.
     """
 
     translation: str | list[str]
@@ -68,6 +70,7 @@ class TranslateTextAnswer(msgspec.Struct, frozen=True, kw_only=True):
     route: tuple[str, ...]
     cached: bool
     degraded: bool
+    rule_based: bool
     request_id: str
     detected_language: str | UnsetType = UNSET
     items: tuple[TextItem, ...] | UnsetType = UNSET
@@ -101,6 +104,7 @@ class TranslationAnswer(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     route: tuple[str, ...]
     degraded: bool
+    rule_based: bool
 
 
 class RecordingInfo(msgspec.Struct, frozen=True, kw_only=True):

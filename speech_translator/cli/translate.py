@@ -218,4 +218,5 @@ def _fields(answer: Translation) -> dict[str, Any]:
         "engine": answer.engine,
         "route": answer.route,
         "degraded": answer.degraded,
+        "rule_based": answer.rule_based,
     }

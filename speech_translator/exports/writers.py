@@ -77,6 +77,7 @@ def to_json(source: Source, *, translated: bool = False) -> str:
                 "language": source.translation.target.tag,
                 "route": source.translation.route,
                 "degraded": source.translation.degraded,
+                "rule_based": source.translation.rule_based,
             }
     body["segments"] = [_json(segment, translated=translated) for segment in segments_of(source)]
     return orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n"

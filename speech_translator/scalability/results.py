@@ -24,7 +24,8 @@ class Translation:
     """One translated text.
 
     ``route`` names each step, e.g. ``("bergamot:en-pt",)``; ``degraded`` says that a fallback
-    answered; ``detected_language`` is set when the source was ``auto``.
+    answered; ``rule_based`` that dictionaries and rules made it, at least in part;
+    ``detected_language`` is set when the source was ``auto``.
     """
 
     text: str
@@ -34,6 +35,7 @@ class Translation:
     route: tuple[str, ...]
     cached: bool = False
     degraded: bool = False
+    rule_based: bool = False
     detected_language: Language | None = None
 
 

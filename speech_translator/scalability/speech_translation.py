@@ -109,6 +109,7 @@ class SpeechTranslation:
             route=steps,
             cached=all(answer.cached for answer in answers),
             degraded=any(answer.degraded for answer in answers),
+            rule_based=any(answer.rule_based for answer in answers),
         )
         return replace(transcription, segments=segments, translation=translation)
 

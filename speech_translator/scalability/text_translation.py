@@ -45,6 +45,11 @@ class Sentence:
     route: tuple[str, ...]
     degraded: bool = False
 
+    @property
+    def engines(self) -> set[str]:
+        """Who took its steps."""
+        return {step.partition(":")[0] for step in self.route}
+
 
 class TextTranslation:
     """Translates texts over the chain of translation engines.
@@ -65,6 +70,7 @@ class TextTranslation:
         self._planner = routing.RoutePlanner(())
         self._revision = ""
         self._contextual: frozenset[str] = frozenset()
+        self._rules: frozenset[str] = frozenset()
 
     def planner(self) -> routing.RoutePlanner:
         """The planner over the engines that are loaded by now."""
@@ -73,6 +79,7 @@ class TextTranslation:
             self._planner = routing.RoutePlanner(infos)
             self._revision = _revision(infos)
             self._contextual = frozenset(info.name for info in infos if info.uses_context)
+            self._rules = frozenset(info.name for info in infos if info.rule_based)
         return self._planner
 
     def joined(self) -> int:
@@ -198,6 +205,7 @@ class TextTranslation:
             route=tuple(dict.fromkeys(step for answer, _ in answers for step in answer.route)),
             cached=bool(answers) and all(cached for _, cached in answers),
             degraded=any(answer.degraded for answer, _ in answers),
+            rule_based=any(self._rules & answer.engines for answer, _ in answers),
             detected_language=detected_language,
         )
 

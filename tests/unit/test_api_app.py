@@ -60,6 +60,7 @@ async def test_a_text_is_translated(api):
         "route": ["bergamot:en-pt"],
         "cached": False,
         "degraded": False,
+        "rule_based": False,
     }
 
 
@@ -472,6 +473,7 @@ async def test_a_target_adds_the_translation_everywhere(api):
         "language": "pt",
         "route": ["bergamot:en-pt"],
         "degraded": False,
+        "rule_based": False,
     }
     assert body["segments"][0]["translation"] == "pt:Hello there."
 

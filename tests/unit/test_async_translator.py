@@ -74,6 +74,23 @@ async def test_a_pivot_names_both_steps() -> None:
     assert answer.route == ("a:fr-en", "b:en-pt")
 
 
+async def test_an_answer_says_whether_rules_had_a_part_in_it() -> None:
+    service, _ = door(
+        detector(),
+        recogniser("en", "One."),
+        translator("a", "en-pt"),
+        translator("b", "pt-es", rule_based=True),
+    )
+    spanish = Language.parse("es")
+    for target, by_rules in ((PT, False), (spanish, True)):
+        for _ in ("anew", "from the cache"):
+            (answer,) = await service.translate(["One."], source=EN, target=target, context=CONTEXT)
+            assert answer.rule_based == by_rules
+    heard = await service.transcribe(speech(14), language=EN, target=spanish, context=CONTEXT)
+    assert heard.translation is not None
+    assert heard.translation.rule_based
+
+
 async def test_the_next_engine_answers_and_says_so() -> None:
     service, _ = door(
         fails(translator("a", "en-pt"), EngineFailed("no")), translator("b", "en-pt", mark="b")

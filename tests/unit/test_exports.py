@@ -215,6 +215,7 @@ def test_json_of_a_transcription_names_what_the_api_names() -> None:
         "language": "pt-BR",
         "route": ["bergamot:en-pt"],
         "degraded": False,
+        "rule_based": False,
     }
     assert body["segments"] == [
         {
