@@ -10,6 +10,7 @@ endif
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST_ARGS ?=
+BENCH ?=
 FUZZ_COUNT ?= 2000
 API_CASES ?= 5000
 
@@ -73,9 +74,9 @@ format: develop ## write the format
 lock: develop ## compile the lock files from pyproject.toml (UPGRADE=1 takes newer versions)
 	$(BIN)/python scripts/locks.py compile $(if $(UPGRADE),--upgrade)
 
-bench: python ## run every benchmark and keep what it measured in benchmarks/results
+bench: python ## run every benchmark, or some (BENCH="quality"), and keep what they measured
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
-	$(BIN)/python scripts/benchmarks.py
+	$(BIN)/python scripts/benchmarks.py $(BENCH)
 
 prove: python ## the long proofs: FUZZ_COUNT damaged recordings, API_CASES requests, more examples, benchmarks
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
