@@ -16,7 +16,7 @@ API_CASES ?= 5000
 
 .DEFAULT_GOAL := help
 .PHONY: help run install voices apertium develop test check lint format-check types imports security locks \
-	tree format lock bench prove clean
+	advisories tree format lock bench prove clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,7 +43,7 @@ test: python ## install what tests need and run all of them (PYTEST_ARGS="-k tex
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-check: lint format-check types imports security locks tree ## run every static check
+check: lint format-check types imports security locks advisories tree ## run every static check
 
 lint: develop ## ruff
 	$(BIN)/python -m ruff check .
@@ -63,6 +63,9 @@ security: develop ## bandit: calls and constants that open a hole
 
 locks: develop ## lock files match pyproject.toml and hold no addresses
 	$(BIN)/python scripts/locks.py check
+
+advisories: develop ## locked packages have no hole that was known on the day of the snapshot
+	$(BIN)/python scripts/advisories.py check
 
 tree: develop ## no secrets, registry addresses, machine paths or open ends in any file
 	$(BIN)/python scripts/check_tree.py

@@ -66,6 +66,39 @@ RULES = (
         "service token",
         re.compile(r"\b(xox[abprs]-[\w-]{10}|hf_[A-Za-z]{30}|sk-[A-Za-z0-9_-]{32})"),
     ),
+    Rule("key of this service", re.compile(r"st_[l]ive_[0-9A-Za-z]{12}_[0-9A-Za-z]{43}")),
+    Rule(
+        "payment key", re.compile(r"\b([rs]k_(live|test)_[0-9A-Za-z]{16}|whsec_[A-Za-z0-9+/]{24})")
+    ),
+    Rule(
+        "cloud secret",
+        re.compile(
+            r"\bAIza[\w-]{35}|\bya29\.[\w-]{20}|AccountKey=[A-Za-z0-9+/]{40}"
+            r"|(?i:aws_?(secret|session)\w*)[\"']?\s*[:=]\s*[\"']?[A-Za-z0-9+/]{40}"
+            r"|\bdop_v1_[0-9a-f]{64}"
+        ),
+    ),
+    Rule(
+        "hook with its secret",
+        re.compile(
+            r"hooks\.slack\.com/(services|workflows)/\w+/\w+"
+            r"|discord(app)?\.com/api/webhooks/\d+/[\w-]+"
+        ),
+    ),
+    Rule(
+        "service token",
+        re.compile(
+            r"\bSG\.[\w-]{22}\.[\w-]{43}|\b\d{8,10}:AA[\w-]{33}\b|\bhv[sb]\.[\w-]{24}"
+            r"|\bdckr_pat_[\w-]{20}|\bAGE-SECRET-KEY-1[0-9A-Z]{20}|\bxapp-\d-\w+-\d+-\w+"
+        ),
+    ),
+    Rule(
+        "secret in an assignment",  # gitleaks's generic-api-key: a name, and letters with digits
+        re.compile(
+            r"(?i:secret|passw(or)?d|token|api_?key|pepper|credential)\w*[\"']?\s*[:=]\s*"
+            r"[\"']?(?=[\w+/.=-]*\d)(?=[\w+/.=-]*[A-Za-z])[A-Za-z0-9+/_=-]{32,}(?![\w(.])"
+        ),
+    ),
     Rule("signed token", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20}")),
     Rule("credentials in an address", re.compile(r"://[^\s/:@\"'{}<>$]+:[^\s/:@\"'{}<>$]+@")),
     Rule(

@@ -47,8 +47,9 @@ def copy(root):
     for lock in ROOT.glob("requirements-*.txt"):
         shutil.copy(lock, root)
     (root / "scripts").mkdir()
-    for script in ("check_tree", "locks", "prepare"):
+    for script in ("check_tree", "locks", "prepare", "advisories"):
         shutil.copy(ROOT / "scripts" / f"{script}.py", root / "scripts")
+    shutil.copy(ROOT / "scripts" / "advisories.json", root / "scripts")
     return Tree(root)
 
 

@@ -1,12 +1,13 @@
 """Each part of ``make check`` passes on a sound tree and catches a planted fault."""
 
+import re
 import subprocess
+from secrets import token_hex
 
 import pytest
 
+from speech_translator.security.api_keys import generate
 from tests.checks.conftest import ROOT
-
-CHECKS = ("lint", "format-check", "types", "imports", "locks", "tree")
 
 
 def test_make_check_runs_every_check():
@@ -20,6 +21,7 @@ def test_make_check_runs_every_check():
         "lint-imports",
         "bandit --quiet --recursive --configfile pyproject.toml speech_translator scripts\n",
         "scripts/locks.py check",
+        "scripts/advisories.py check",
         "scripts/check_tree.py",
     ):
         assert command in done.stdout
@@ -31,7 +33,9 @@ def test_the_pipeline_runs_the_checks_and_the_tests():
     assert steps[-2:] == ["make check", "make test"]
 
 
-@pytest.mark.parametrize("check", ["lint", "format-check", "types", "security", "locks", "tree"])
+@pytest.mark.parametrize(
+    "check", ["lint", "format-check", "types", "security", "locks", "advisories", "tree"]
+)
 def test_a_sound_tree_passes(small_tree, check):
     status, output = small_tree.make(check)
     assert status == 0, output
@@ -171,6 +175,61 @@ def test_a_lock_that_does_not_fit_is_caught(small_tree, name, old, new, word):
     assert word in output
 
 
+def pinned(name):
+    """The line of a pin in the lock file, up to its version."""
+    lines = (ROOT / PRODUCTION).read_text().splitlines()
+    return next(line.removesuffix(" \\") for line in lines if re.match(rf"{name}(\[|==)", line))
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "word"),
+    [
+        ("pyjwt", "2.3.0", "pyjwt==2.3.0: PYSEC-2022-202 (CVE-2022-29217"),
+        ("starlette", "0.13.4", "starlette==0.13.4: PYSEC-2023-48"),
+        ("sqlalchemy", "1.2.17", "sqlalchemy==1.2.17: PYSEC-2019-"),
+    ],
+)
+def test_a_package_with_a_known_hole_is_caught(small_tree, name, version, word):
+    pin = pinned(name)
+    small_tree.replace(PRODUCTION, f"\n{pin}", f"\n{pin.partition('==')[0]}=={version}")
+    status, output = small_tree.make("advisories")
+    assert status != 0
+    assert word in output
+
+
+def test_a_hole_that_does_no_harm_is_let_through_with_a_reason(small_tree):
+    pin = pinned("pyjwt")
+    small_tree.replace(PRODUCTION, f"\n{pin}", f"\n{pin.partition('==')[0]}==2.3.0")
+    reason = '\n[tool.advisories]\naccepted = { PYSEC-2022-202 = "algorithms are named" }\n'
+    small_tree.replace("pyproject.toml", "\n[tool.bandit]\n", f"{reason}\n[tool.bandit]\n")
+    status, output = small_tree.make("advisories")
+    assert status == 0, output
+
+
+def test_a_package_that_was_never_looked_up_is_told(small_tree):
+    small_tree.replace(PRODUCTION, "\nrich==", "\nricher==")
+    status, output = small_tree.make("advisories")
+    assert status != 0
+    assert "richer was never looked up" in output
+    without = '\n[tool.advisories]\nnot-looked-up = ["richer"]\n'
+    small_tree.replace("pyproject.toml", "\n[tool.bandit]\n", f"{without}\n[tool.bandit]\n")
+    status, output = small_tree.make("advisories")
+    assert status == 0, output
+    assert "Not looked up at all: richer" in output
+
+
+def test_a_check_without_its_advisories_does_not_pass(small_tree):
+    (small_tree.root / "scripts" / "advisories.json").unlink()
+    status, output = small_tree.make("advisories")
+    assert status != 0
+    assert "nothing was looked up" in output
+
+
+def test_the_check_says_how_old_its_advisories_are(small_tree):
+    _, output = small_tree.make("advisories")
+    assert re.search(r"advisories of 20\d\d-\d\d-\d\d, \d+ days ago", output)
+
+
 HOSTS = ("pypi.org/", "files.python")
 
 
@@ -182,6 +241,19 @@ HOSTS = ("pypi.org/", "files.python")
         ("a.py", 'TOKEN = "ghp_' + "a" * 36 + '"', "forge token"),
         ("a.py", 'TOKEN = "npm_' + "a" * 36 + '"', "registry token"),
         ("a.py", 'TOKEN = "hf_' + "a" * 34 + '"', "service token"),
+        ("a.py", 'KEY = "' + generate().text + '"', "key of this service"),
+        ("a.md", f"curl -H 'X-API-Key: {generate().text}'", "key of this service"),
+        ("a.py", 'KEY = "sk_' + "live_" + "a1" * 12 + '"', "payment key"),
+        ("a.py", 'KEY = "AIza' + "a" * 35 + '"', "cloud secret"),
+        ("a.ini", "aws_secret_" + "access_key = " + "aB3/" * 10, "cloud secret"),
+        ("a.txt", "AccountKey=" + "aB3/" * 20 + "==", "cloud secret"),
+        ("a.yml", "url: https://hooks.slack" + ".com/services/T0/B0/x", "hook with its secret"),
+        ("a.env", "SG." + "a" * 22 + "." + "b" * 43, "service token"),
+        ("a.env", "hvs." + "a" * 24, "service token"),
+        ("a.py", "BOT = '123456789:AA" + "b" * 33 + "'", "service token"),
+        ("a.env", "SECRET_PEPPER=" + token_hex(32), "secret in an assignment"),
+        ("a.py", 'password = "' + token_hex(16) + '"', "secret in an assignment"),
+        ("a.json", '{"access_token": "' + token_hex(20) + '"}', "secret in an assignment"),
         ("a.md", "eyJ" + "a" * 20 + ".eyJ" + "b" * 20 + "." + "c" * 30, "signed token"),
         ("a.yml", "url: redis://user:" + "secret@host", "credentials in an address"),
         ("a.md", "https://" + HOSTS[0] + "simple", "address of a package registry"),
@@ -204,6 +276,22 @@ def test_what_may_not_stand_in_the_tree_is_caught(small_tree, name, line, word):
     assert status != 0
     assert f"{name}:1: " in output
     assert word in output
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "curl -H 'X-API-Key: YOUR_KEY'",
+        "api_key: st_live_...",
+        "SECRET_PEPPER=$(python -c 'import secrets; print(secrets.token_hex(32))')",
+        "password = settings.database_url.get_secret_value_of_2026()",
+        "revision: " + "a1" * 20,
+    ],
+)
+def test_what_is_no_secret_is_let_through(small_tree, line):
+    small_tree.write("a.md", f"{line}\n")
+    status, output = small_tree.make("tree")
+    assert status == 0, output
 
 
 def test_a_line_with_a_reason_is_let_through(small_tree):
