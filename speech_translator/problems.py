@@ -2,20 +2,27 @@
 
 Bodies are ``application/problem+json`` (RFC 9457) with a stable ``code`` and the request id. They
 hold the error's own message and details, which never quote what the caller sent. Works in any
-Starlette application: ``app.add_exception_handler(SpeechTranslatorError, on_error)``.
+Starlette application, on requests and on WebSockets:
+``app.add_exception_handler(SpeechTranslatorError, on_error)``.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 
 import orjson
-from starlette.requests import HTTPConnection, Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from speech_translator import errors
 from speech_translator.errors import SpeechTranslatorError
+
+_DENIAL = "websocket.http.response"
+"""ASGI's extension by which a handshake is answered like any request."""
 
 PROBLEM_TYPE = "application/problem+json"
 _STATUS: Mapping[type[SpeechTranslatorError], int] = {
@@ -124,8 +131,30 @@ def request_id_of(connection: HTTPConnection) -> str:
     return found
 
 
-async def on_error(request: Request, error: Exception) -> Response:
-    """Answer an error of our tree."""
+class _NothingMore(Response):
+    """What there is to send to a socket that was closed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
+async def on_error(connection: HTTPConnection, error: Exception) -> Response:
+    """The answer to an error of our tree.
+
+    A socket is refused like any request before it opens, and closed after.
+    """
     if not isinstance(error, SpeechTranslatorError):
         raise error
-    return problem_response(error, request_id_of(request))
+    if isinstance(connection, WebSocket) and not _takes_answers(connection):
+        if connection.application_state is not WebSocketState.DISCONNECTED:
+            with suppress(WebSocketDisconnect):  # there is nobody to tell
+                await connection.close(close_code_of(error), error.code)
+        return _NothingMore()
+    return problem_response(error, request_id_of(connection))
+
+
+def _takes_answers(socket: WebSocket) -> bool:
+    """Whether its handshake is under way, at a server that can answer it."""
+    return socket.application_state is WebSocketState.CONNECTING and _DENIAL in socket.scope.get(
+        "extensions", {}
+    )

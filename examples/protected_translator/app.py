@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
@@ -83,18 +83,33 @@ async def make_token(request: Request) -> dict[str, str | int]:
     caller = await request.app.state.guard.admit(request, endpoint="account")
     caller.principal.require_key()  # a token makes no other
     tokens = request.app.state.accounts.tokens
-    token = await tokens.issue(caller.principal, frozenset({Scope.TRANSLATE}))
+    token = await tokens.issue(caller.principal)
     return {"access_token": token, "token_type": "Bearer", "expires_in": tokens.life_s}
 
 
 @app.post("/translate")
 async def translate(
-    request: Request, wanted: Wanted, caller: Annotated[Caller, Depends(admitted)]
+    wanted: Wanted, caller: Annotated[Caller, Depends(admitted)]
 ) -> dict[str, str | bool]:
     """English into Portuguese."""
-    validate_text(wanted.text, min(MAX_CHARS, caller.tier.max_text_chars or MAX_CHARS))
-    [found] = await request.app.state.translator.translate(
-        [wanted.text],
+    return await translated(wanted.text, caller)
+
+
+@app.websocket("/live")
+async def live(socket: WebSocket) -> None:
+    """The same, text by text."""
+    guard: Guard = app.state.guard
+    caller = await guard.admit(socket, Scope.STREAM)
+    await socket.accept("lines" if "lines" in socket.scope["subprotocols"] else None)
+    async for text in socket.iter_text():
+        await socket.send_json(await translated(text, caller))
+
+
+async def translated(text: str, caller: Caller) -> dict[str, str | bool]:
+    """A text in Portuguese, and whether that was known already."""
+    validate_text(text, min(MAX_CHARS, caller.tier.max_text_chars or MAX_CHARS))
+    [found] = await app.state.translator.translate(
+        [text],
         source=ENGLISH,
         target=PORTUGUESE,
         context=RequestContext(Deadline.after(DEADLINE_S), owner=caller.owner),

@@ -58,7 +58,7 @@ def environment_of(folder: Path) -> dict[str, str]:
     ours = next(path for path in sys.path if path.endswith("site-packages"))
     (site / "libraries.pth").write_text(f"{ours}\n")
     environment = {
-        "PATH": f"{venv / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{venv / 'bin'}:{os.defpath}",
         "HOME": str(folder),
         "LANG": "C.UTF-8",
         "PIP_NO_INDEX": "1",

@@ -143,7 +143,7 @@ class Walk:
             app.write_text(changed(app.read_text(), block.text))
         elif block.language in {"python", "toml"}:
             name, _, content = block.text.removeprefix("# ").partition("\n")
-            (self.folder / name).write_text(content.lstrip("\n"))
+            (self.folder / name).write_text(self._here(content.lstrip("\n")))
         elif block.language == "console":
             for command, wanted in commands(block.text):
                 self._check(command, wanted)
@@ -161,7 +161,8 @@ class Walk:
 
     def _serve(self, command: str) -> None:
         self.stop()
-        script = f". .exports; exec {self._here(command).strip()} --port {self.port}"
+        # By the reader's own Python: the program may be found in another's environment only.
+        script = f". .exports; exec python -m {self._here(command).strip()} --port {self.port}"
         (self.folder / ".exports").touch()
         with (self.folder / ".log").open("wb") as log:
             self._server = subprocess.Popen(
