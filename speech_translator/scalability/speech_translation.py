@@ -91,7 +91,7 @@ class SpeechTranslation:
         runs = sentence_runs(originals)
         sentences = [" ".join(filter(None, (originals[i] for i in run))) for run in runs]
         answers = await self._texts.translate(
-            sentences, source=source, target=target, glossary=glossary, context=context
+            sentences, source=source, target=target, glossary=glossary, context=context, spare=True
         )
         parts: list[str] = []
         for run, answer in zip(runs, answers, strict=True):

@@ -16,6 +16,7 @@ from speech_translator.engines.values import EngineInfo, TranslateCall
 from speech_translator.errors import (
     EngineUnavailable,
     LanguageNotDetected,
+    PoisonousInput,
     SpeechTranslatorError,
     UnsupportedPair,
 )
@@ -95,24 +96,34 @@ class TextTranslation:
         context: RequestContext,
         text_format: TextFormat = "text",
         glossary: Mapping[str, str] | None = None,
+        spare: bool = False,
     ) -> list[Translation]:
-        """One translation a text, in order; see ``AsyncTranslator.translate``."""
+        """One translation a text, in order; see ``AsyncTranslator.translate``.
+
+        With ``spare``, a text that crashes its engine comes back as it is, ``degraded``, and does
+        not cost the others theirs: nobody can send a recording again without one of its sentences.
+        """
         sources: list[Language | None] = []
         for index, text in enumerate(texts):  # all of them before any work
             with _place(index, len(texts)):
                 sources.append(source or self._detect(text, text_format))
 
         async def one(index: int, text: str, given: Language | None) -> Translation:
-            with _place(index, len(texts)):
-                return await self._one(
-                    text,
-                    given or target,
-                    target,
-                    detected=source is None and given is not None,
-                    text_format=text_format,
-                    glossary=glossary or {},
-                    context=context,
-                )
+            try:
+                with _place(index, len(texts)):
+                    return await self._one(
+                        text,
+                        given or target,
+                        target,
+                        detected=source is None and given is not None,
+                        text_format=text_format,
+                        glossary=glossary or {},
+                        context=context,
+                    )
+            except PoisonousInput:
+                if not spare:
+                    raise
+                return Translation(text, given or target, target, UNTRANSLATED, (), degraded=True)
 
         numbered = enumerate(zip(texts, sources, strict=True))
         return await run_all(

@@ -314,6 +314,24 @@ async def test_a_recording_with_a_target_is_translated_segment_by_segment() -> N
     assert [segment.translation for segment in result.segments] == ["pt:One,", "two."]
 
 
+async def test_a_sentence_that_crashes_its_engine_costs_a_recording_no_other() -> None:
+    engine = translator("a", "en-pt")
+    answer = engine.answer
+
+    def picky(call: TranslateCall) -> object:
+        if call.text == "Bad.":
+            raise PoisonousInput("no")
+        return answer(call)
+
+    engine.answer = picky  # type: ignore[assignment]
+    service, _ = door(detector(), recogniser("en", "Good.", "Bad.", "Fine."), engine)
+    result = await service.transcribe(speech(14, 14, 14), language=EN, target=PT, context=CONTEXT)
+    assert [segment.translation for segment in result.segments] == ["pt:Good.", "Bad.", "pt:Fine."]
+    assert result.translation is not None
+    assert result.translation.degraded
+    assert result.translation.route == ("a:en-pt",)
+
+
 @pytest.mark.parametrize(
     ("target", "route"),
     [
