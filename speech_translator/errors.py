@@ -142,7 +142,7 @@ class Forbidden(InvalidRequest):
 
 
 class LimitExceeded(InvalidRequest):
-    """A rate limit or quota is used up; ``retry_after`` is in seconds, None where no wait helps."""
+    """A limit or quota is used up; ``retry_after`` is in seconds, None where no wait is sure."""
 
     code = "limit_exceeded"
 

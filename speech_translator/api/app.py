@@ -39,6 +39,7 @@ from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
 from speech_translator.problems import on_error
+from speech_translator.security.concurrency import ConcurrencyLimiter
 from speech_translator.security.guard import Guard
 from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.rate_limiter import RateLimiter
@@ -76,7 +77,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     shared = shared_of(settings, SharedEvents(figures, shown=settings.redis_url is not None))
     accounts = AccountsDoor(settings, shared.revocations)
     guard = _guard(settings, accounts, shared.limits)
-    state = ApiState(settings, figures, tasks, shared, accounts, guard)
+    live = ConcurrencyLimiter(shared.leases, "live-sessions")
+    state = ApiState(settings, figures, tasks, shared, accounts, guard, live)
     app = FastAPI(
         title="speech-translator",
         description=_DESCRIPTION,

@@ -19,6 +19,7 @@ from speech_translator.observability import Metrics
 from speech_translator.problems import request_id_of
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.results import RequestContext
+from speech_translator.security.concurrency import ConcurrencyLimiter
 from speech_translator.security.guard import ANONYMOUS, Caller, Guard, peer_of
 from speech_translator.security.rate_limiter import EndpointClass
 from speech_translator.security.scopes import Principal, Scope
@@ -49,6 +50,7 @@ class ApiState:
     shared: Shared
     accounts: AccountsDoor
     guard: Guard
+    live_sessions: ConcurrencyLimiter
     services: Services | None = None
     stop_at: float | None = None
     started_at: float = field(default_factory=time.monotonic)

@@ -104,6 +104,22 @@ class Guard:
             raise exceeded(decision)
         return caller
 
+    async def give_back(
+        self, connection: HTTPConnection, caller: Caller, endpoint: EndpointClass = "work"
+    ) -> None:
+        """Undo the debit of a request that another limit refuses.
+
+        Args:
+            connection: the request.
+            caller: who was let in.
+            endpoint: what it was counted as.
+
+        Raises:
+            StoreUnavailable: the counters cannot be reached.
+        """
+        left = await self._limiter.give_back(caller.subject, caller.tier.name, endpoint)
+        connection.scope["state"]["limits"] = left
+
     async def refuse(self, connection: HTTPConnection) -> SpeechTranslatorError:
         """The error for a request without a valid credential, counted against its address.
 

@@ -7,6 +7,7 @@ with a 503. A request that is refused here costs nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from speech_translator.errors import LimitExceeded
@@ -53,8 +54,28 @@ class RateLimiter:
         Raises:
             StoreUnavailable: the counters cannot be reached.
         """
+        return await self._store.acquire(self._debits(subject, tier, endpoint))
+
+    async def give_back(
+        self, subject: str, tier: TierName, endpoint: EndpointClass = "work"
+    ) -> Decision:
+        """Undo an ``admit`` that let a request in; what is left now.
+
+        Args:
+            subject: whose allowance it was taken from.
+            tier: what that one may take.
+            endpoint: what the request was for.
+
+        Raises:
+            StoreUnavailable: the counters cannot be reached.
+        """
+        debits = self._debits(subject, tier, endpoint)
+        await self._store.settle([replace(debit, cost=-debit.cost) for debit in debits])
+        return await self._store.peek(debits)
+
+    def _debits(self, subject: str, tier: TierName, endpoint: EndpointClass) -> list[Debit]:
         policies = self._policies[tier] if endpoint == "work" else (ACCOUNT,)
-        return await self._store.acquire([Debit(subject, policy) for policy in policies])
+        return [Debit(subject, policy) for policy in policies]
 
     async def refuse(self, address: str) -> Decision:
         """Count a request that came without a valid key.

@@ -32,6 +32,10 @@ class RedisServer:
         )
         return aioredis.Redis.from_pool(pool)
 
+    def connect(self) -> redis.Redis:
+        """A client that blocks, to look at what is kept."""
+        return redis.Redis(unix_socket_path=str(self.socket))
+
     def restart(self) -> None:
         """Start again after its end, empty."""
         self.process = _start(self.socket)

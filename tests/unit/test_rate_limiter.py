@@ -57,6 +57,14 @@ async def test_a_day_is_a_day_in_utc_and_what_was_refused_is_not_counted() -> No
     assert await world.passes()
 
 
+async def test_a_request_that_is_given_back_can_be_made_again() -> None:
+    world = World()
+    assert [await world.passes() for _ in range(11)] == [True] * 10 + [False]
+    left = await world.limiter.give_back("owner:ada", TierName.FREE)
+    assert [standing.remaining for standing in left.standings] == [1, 991]
+    assert [await world.passes() for _ in range(2)] == [True, False]
+
+
 async def test_an_administrator_is_not_limited() -> None:
     world = World()
     decision = await world.limiter.admit("owner:root", TierName.ADMIN)

@@ -6,6 +6,8 @@ document that any other route would answer.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict
 
 from fastapi import APIRouter
@@ -13,9 +15,10 @@ from starlette.applications import Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from speech_translator.api.dependencies import admitted, services_of, state_of
-from speech_translator.errors import Draining, SpeechTranslatorError
+from speech_translator.errors import Draining, LimitExceeded, SpeechTranslatorError
 from speech_translator.observability import logger
 from speech_translator.problems import close_code_of, problem_response, request_id_of
+from speech_translator.security.guard import Caller
 from speech_translator.security.scopes import Scope
 from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
@@ -44,25 +47,49 @@ async def translate_stream(socket: WebSocket) -> None:
             raise Draining("The service is stopping; connect again in a moment.")
         caller = await admitted(socket, Scope.STREAM)
         with hub.place():
-            await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
-            services = services_of(socket)
-            driver = LiveDriver(
-                _SocketTransport(socket),
-                services.translator,
-                SessionLimits.from_settings(state.settings),
-                decoders=services.decoders,
-                owner=caller.owner,
-            )
-            with hub.running(driver):
-                summary = await driver.run()
-            state.metrics.audio("received", summary.audio_s)
-            logger("speech_translator.live").info(
-                "live_session", request_id=request_id_of(socket), **asdict(summary)
-            )
+            async with _lease(socket, caller):
+                await _serve(socket, hub, caller)
     except SpeechTranslatorError as error:
         if socket.client_state is not WebSocketState.CONNECTING:
             raise
         await socket.send_denial_response(problem_response(error, request_id_of(socket)))
+
+
+@asynccontextmanager
+async def _lease(socket: WebSocket, caller: Caller) -> AsyncIterator[None]:
+    """One of the sessions that the caller may have at the same time; see ``ConcurrencyLimiter``.
+
+    Raises:
+        LimitExceeded: all of them run. The request is given back: what is refused costs nothing.
+    """
+    state = state_of(socket)
+    async with AsyncExitStack() as stack:
+        try:
+            holding = state.live_sessions.hold(caller.subject, caller.tier.live_sessions)
+            await stack.enter_async_context(holding)
+        except LimitExceeded:
+            await state.guard.give_back(socket, caller)
+            raise
+        yield
+
+
+async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller) -> None:
+    """Open the socket, and run the session to its end."""
+    state, services = state_of(socket), services_of(socket)
+    await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
+    driver = LiveDriver(
+        _SocketTransport(socket),
+        services.translator,
+        SessionLimits.from_settings(state.settings),
+        decoders=services.decoders,
+        owner=caller.owner,
+    )
+    with hub.running(driver):
+        summary = await driver.run()
+    state.metrics.audio("received", summary.audio_s)
+    logger("speech_translator.live").info(
+        "live_session", request_id=request_id_of(socket), **asdict(summary)
+    )
 
 
 def hub_of(app: Starlette) -> LiveHub:
