@@ -43,6 +43,7 @@ _decoder = msgspec.json.Decoder(TranslateTextRequest)
     openapi_extra=json_operation(
         TranslateTextRequest,
         TranslateTextAnswer,
+        scope=Scope.TRANSLATE,
         parameters=[TIMEOUT_PARAMETER],
         failures=(400, 401, 403, 408, 413, 415, 422, 502, 503, 504),
     ),
