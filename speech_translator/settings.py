@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     """TOML file whose limits stand over the built-in ones, tier by tier and value by value; the
     built-in ones and their meaning are in ``speech_translator/security/tiers.toml``."""
 
+    bill_cached: bool = False
+    """Whether text that was answered from the cache counts as used: by default it is given back."""
+
     spool_dir: Path | None = None
     """Where uploads and decoded audio wait; the system's temporary directory by default."""
 

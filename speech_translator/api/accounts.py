@@ -9,13 +9,14 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from speech_translator.errors import ConfigurationError
+from speech_translator.errors import ConfigurationError, StoreUnavailable
 from speech_translator.security.revocations import Revocations
 from speech_translator.security.scopes import Principal
 from speech_translator.settings import Settings
 
 if TYPE_CHECKING:
     from speech_translator.security.accounts import Accounts
+    from speech_translator.storage.usage import UsageStore
 
 
 class AccountsDoor:
@@ -55,6 +56,17 @@ class AccountsDoor:
         """Close what was opened."""
         self._accounts = None
         await self._stack.aclose()
+
+    async def usage(self) -> UsageStore:
+        """What was used.
+
+        Raises:
+            StoreUnavailable: the database does not answer, or cannot be opened.
+        """
+        try:
+            return (await self.get()).usage
+        except ConfigurationError as error:
+            raise StoreUnavailable("The database cannot be opened.") from error
 
     async def authenticate(self, credential: str) -> Principal:
         """Who holds a key or token; see ``Accounts.authenticate`` and ``get``."""

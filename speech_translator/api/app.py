@@ -22,6 +22,7 @@ from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
 from speech_translator.api.engine_metrics import EngineEvents, current_figures
 from speech_translator.api.errors import on_http_exception, on_validation_error
+from speech_translator.api.metering import Metering
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
 from speech_translator.api.realtime import stream
 from speech_translator.api.routes import (
@@ -33,6 +34,7 @@ from speech_translator.api.routes import (
     pages,
     text,
     tokens,
+    usage,
 )
 from speech_translator.api.shared import SharedEvents, shared_of
 from speech_translator.engines.registry import engine_specs
@@ -76,9 +78,10 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     figures = Metrics()
     shared = shared_of(settings, SharedEvents(figures, shown=settings.redis_url is not None))
     accounts = AccountsDoor(settings, shared.revocations)
-    guard = _guard(settings, accounts, shared.limits)
+    metering = Metering(settings, accounts, shared.limits, figures)
+    guard = _guard(settings, accounts, metering.limits)
     live = ConcurrencyLimiter(shared.leases, "live-sessions")
-    state = ApiState(settings, figures, tasks, shared, accounts, guard, live)
+    state = ApiState(settings, figures, tasks, shared, accounts, guard, metering, live)
     app = FastAPI(
         title="speech-translator",
         description=_DESCRIPTION,
@@ -109,7 +112,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.api = state
     state.metrics.watch(lambda: current_figures(state, stream.hub_of(app)))
     app.router.routes.append(DirectRoute("/translate/text", text.translate_text, methods=["POST"]))
-    for module in (text, audio, stream, auth, tokens, health, information, metrics, pages):
+    for module in (text, audio, stream, auth, tokens, usage, health, information, metrics, pages):
         app.include_router(module.router)
     openapi.install(app)
     return app
@@ -130,10 +133,13 @@ def _lifespan(
         if given is None and not structlog.is_configured():  # served by uvicorn's own command
             start_logging(state.settings)
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(state.shared)
+            stack.push_async_callback(state.shared.close)
             stack.push_async_callback(state.accounts.close)
+            await state.shared.look()
             if state.settings.environment == "production":
                 await state.accounts.get()
+            stack.push_async_callback(state.metering.journal.stop)
+            await state.metering.journal.start()
             if state.settings.spool_dir is not None:
                 await asyncio.to_thread(_make_directory, state.settings.spool_dir)
             state.services = given or await stack.enter_async_context(

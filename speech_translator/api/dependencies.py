@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection, Request
 
 from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.body import Pace, read_json
+from speech_translator.api.metering import Metering
 from speech_translator.engines.values import EngineInfo, Priority, Task
 from speech_translator.errors import InvalidField, Overloaded
 from speech_translator.observability import Metrics
@@ -50,6 +51,7 @@ class ApiState:
     shared: Shared
     accounts: AccountsDoor
     guard: Guard
+    metering: Metering
     live_sessions: ConcurrencyLimiter
     services: Services | None = None
     stop_at: float | None = None

@@ -16,7 +16,6 @@ from fastapi.openapi.utils import get_openapi
 from speech_translator import __version__
 from speech_translator.api import schemas
 from speech_translator.problems import PROBLEM_TYPE
-from speech_translator.security.scopes import Scope
 
 Json = dict[str, Any]
 
@@ -49,8 +48,8 @@ _SCHEMES: Json = {
         "`bearer.<token>`.",
     },
 }
-_OPERATORS = "/admin/"
-"""What stands under it is for administrators."""
+_SECURITY: list[Json] = [{"ApiKey": []}, {"Bearer": []}]
+"""Either will do."""
 
 TIMEOUT_PARAMETER: Json = {
     "name": "X-Request-Timeout",
@@ -151,18 +150,9 @@ def gives(
     description: str = "The answer",
     failures: Sequence[int] = (),
     status: int = 200,
-    scope: Scope | None = None,
 ) -> Json:
-    """``openapi_extra`` of a route without a body; ``scope`` as ``asks_for``."""
-    return {
-        "responses": {str(status): answer(description, content), **errors(*failures)},
-        **({} if scope is None else asks_for(scope)),
-    }
-
-
-def asks_for(*scopes: Scope) -> Json:
-    """The credentials that open an operation, either of them, with the scopes that they need."""
-    return {"security": [{name: [str(scope) for scope in scopes]} for name in _SCHEMES]}
+    """``openapi_extra`` of a route without a body."""
+    return {"responses": {str(status): answer(description, content), **errors(*failures)}}
 
 
 def json_operation(
@@ -173,7 +163,6 @@ def json_operation(
     status: int = 200,
     optional: bool = False,
     parameters: Sequence[Json] = (),
-    scope: Scope | None = None,
 ) -> Json:
     """``openapi_extra`` of a route from JSON to JSON, with a body that may be left out."""
     return {
@@ -182,7 +171,7 @@ def json_operation(
             "required": not optional,
             "content": {"application/json": {"schema": ref(body)}},
         },
-        **gives({"application/json": ref(found)}, failures=failures, status=status, scope=scope),
+        **gives({"application/json": ref(found)}, failures=failures, status=status),
     }
 
 
@@ -192,7 +181,6 @@ def form_operation(
     required: Sequence[str],
     content: Mapping[str, Json],
     failures: Sequence[int],
-    scope: Scope | None = None,
 ) -> Json:
     """``openapi_extra`` of a route that takes an upload."""
     form: Json = {
@@ -204,7 +192,7 @@ def form_operation(
     return {
         "parameters": [TIMEOUT_PARAMETER],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
-        **gives(content, failures=failures, scope=scope),
+        **gives(content, failures=failures),
     }
 
 
@@ -229,13 +217,12 @@ def components() -> Json:
 def _ask_for_keys(paths: Json) -> None:
     """Every operation that may answer 401 needs a key or a token, and counts its requests."""
     limits = {name: {"$ref": f"#/components/headers/{name}"} for name in _LIMITS}
-    for path, operations in paths.items():
-        scopes = (Scope.ADMIN,) if path.startswith(_OPERATORS) else ()
+    for operations in paths.values():
         for operation in operations.values():
             responses = operation["responses"]
             if "401" not in responses:
                 continue
-            operation.setdefault("security", asks_for(*scopes)["security"])
+            operation["security"] = _SECURITY
             for status, found in responses.items():
                 if status.startswith("2"):
                     found["headers"] = {**found.get("headers", {}), **limits}

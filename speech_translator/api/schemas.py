@@ -343,3 +343,57 @@ class ApiKeysAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     keys: list[ApiKeyInfo]
     next: str | None
+
+
+class UsedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Amounts that were used."""
+
+    requests: int
+    characters: int
+    audio_seconds: float
+
+
+class KeyUsage(UsedAnswer, frozen=True, kw_only=True):
+    """What one key used this month."""
+
+    key_id: str
+
+
+class LimitStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit: what is left of it, and the seconds until all of it is there again."""
+
+    name: str
+    limit: int
+    remaining: int
+    reset_after: float
+
+
+class UsageAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What an owner has used in this UTC day and month, and what is left of each limit.
+
+    Limits on sound are in seconds. A limit that is not there is unlimited.
+    """
+
+    user_id: str
+    tier: str
+    day: UsedAnswer
+    month: UsedAnswer
+    keys: list[KeyUsage]
+    limits: list[LimitStanding]
+
+
+class UsageLineAnswer(UsedAnswer, frozen=True, kw_only=True):
+    """One line of a report. `key_id` is empty where all of an owner's keys are one line."""
+
+    period: str
+    user_id: str
+    key_id: str
+    operation: str
+
+
+class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Usage from day to day, both included, in the order of period, owner, key and operation."""
+
+    first_day: str
+    last_day: str
+    lines: list[UsageLineAnswer]

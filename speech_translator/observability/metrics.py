@@ -88,6 +88,12 @@ class Metrics:
             "What this replica decided or did alone, because the shared store was away.",
             "part",
         )
+        self._usage_events = self._counter(
+            "usage_journal", "Steps of the usage journal, and its failures.", "event"
+        )
+        self._usage_unknown = self._counter(
+            "quota_unknown", "Debits judged while the database did not say what was used."
+        )
         self._http_children = lru_cache(maxsize=4096)(self._http_labels)
         self._engine_children = lru_cache(maxsize=256)(self._engine_labels)
 
@@ -145,6 +151,14 @@ class Metrics:
     def done_alone(self, part: str) -> None:
         """Something that would have been decided or told by the shared store was done without."""
         self._shared_alone.labels(part).inc()
+
+    def usage_event(self, event: str) -> None:
+        """The usage journal did something; ``event`` comes from a fixed set."""
+        self._usage_events.labels(event).inc()
+
+    def usage_unknown(self) -> None:
+        """A quota was judged without the database."""
+        self._usage_unknown.inc()
 
     def watch(self, read: Callable[[], Iterable[Metric]]) -> None:
         """Add figures that are read when the metrics are: states, queues, sizes."""

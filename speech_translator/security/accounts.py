@@ -33,6 +33,7 @@ from speech_translator.storage import (
     KeyRecord,
     KeyStore,
     TokenStore,
+    UsageStore,
 )
 from speech_translator.storage.migrate import upgrade
 
@@ -79,6 +80,7 @@ class Accounts:
     ) -> None:
         auth = AuthConfig(peppers)
         self._keys = KeyStore(database)
+        self.usage = UsageStore(database)
         self._audit = AuditLog(database)
         self._pepper = peppers[0]
         self._clock = clock

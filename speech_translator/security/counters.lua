@@ -1,6 +1,6 @@
 -- Limits on Redis: counters.py in one atomic step, by Redis' own clock.
 --
--- KEYS: one counter a debit. ARGV[1]: "acquire", "settle" or "peek"; then for each debit four:
+-- KEYS: one counter a debit. ARGV[1]: "acquire", "settle", "peek" or "floor"; then for each debit four:
 -- kind ("rate", "day" or "month"), limit, period in microseconds (rates; else 0), cost.
 -- Answers {now in microseconds, then for each debit: the counter's two numbers as strings, and the
 -- wait in microseconds as a string: "0" when it passes, "-1" when it never will}.
@@ -77,6 +77,7 @@ for index, key in ipairs(KEYS) do
     local taken = second < number and 0 or first
     debit.first, debit.second = first, second
     debit.new = math.max(0, taken + debit.cost)
+    if mode == 'floor' then debit.new = math.max(taken, debit.cost) end
     debit.number = math.max(number, second)
     if taken + debit.cost > debit.limit then debit.wait = ends - now end
     debit.ends = ends
@@ -87,7 +88,7 @@ for index, key in ipairs(KEYS) do
 end
 
 local answer = { show(now) }
-local take = mode == 'settle' or (mode == 'acquire' and passes)
+local take = mode == 'settle' or mode == 'floor' or (mode == 'acquire' and passes)
 for _, debit in ipairs(debits) do
   if take then
     debit.first = debit.new

@@ -62,6 +62,14 @@ def after(debit: Debit, counter: Counter | None, now_us: int) -> Counter:
     return max(0, _taken(policy, counter, now_us) + cost), max(number, counter[1] if counter else 0)
 
 
+def raised(debit: Debit, counter: Counter | None, now_us: int) -> Counter:
+    """A window's counter, at the debit's cost where it was below."""
+    assert not isinstance(debit.policy, Rate)  # noqa: S101 - for the type checker
+    number = window_of(now_us, debit.policy.span)[0]
+    taken = max(_taken(debit.policy, counter, now_us), debit.cost)
+    return taken, max(number, counter[1] if counter else 0)
+
+
 def standing_of(
     policy: Policy, counter: Counter | None, now_us: int, wait_s: float | None
 ) -> Standing:

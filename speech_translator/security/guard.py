@@ -120,6 +120,10 @@ class Guard:
         left = await self._limiter.give_back(caller.subject, caller.tier.name, endpoint)
         connection.scope["state"]["limits"] = left
 
+    async def standing(self, caller: Caller) -> Decision:
+        """What is left of a caller's requests; nothing is taken. Raises ``StoreUnavailable``."""
+        return await self._limiter.standing(caller.subject, caller.tier.name)
+
     async def refuse(self, connection: HTTPConnection) -> SpeechTranslatorError:
         """The error for a request without a valid credential, counted against its address.
 

@@ -8,8 +8,15 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Protocol
 
-from speech_translator.security.counters import Counter, after, is_over, standing_of, wait_for
-from speech_translator.security.limits import Debit, Decision, Policy
+from speech_translator.security.counters import (
+    Counter,
+    after,
+    is_over,
+    raised,
+    standing_of,
+    wait_for,
+)
+from speech_translator.security.limits import Debit, Decision, Policy, Window
 
 MAX_COUNTERS = 200_000
 """Counters in memory; with more, those that were used least recently are forgotten."""
@@ -36,6 +43,13 @@ class LimitStore(Protocol):
 
     async def peek(self, debits: Sequence[Debit]) -> Decision:
         """What ``acquire`` would answer, with standings as they are: nothing is taken."""
+        ...
+
+    async def floor(self, debits: Sequence[Debit]) -> None:
+        """Raise windows to the debits' costs where they counted less; rates stay as they are.
+
+        For a store that has forgotten what a database still knows.
+        """
         ...
 
 
@@ -79,6 +93,13 @@ class MemoryLimitStore:
     async def peek(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``."""
         return self._decide(debits, take=False)
+
+    async def floor(self, debits: Sequence[Debit]) -> None:
+        """See ``LimitStore``."""
+        now = self._clock()
+        for debit in debits:
+            if isinstance(debit.policy, Window):
+                self._keep(debit, raised(debit, self._counter(debit), now), now)
 
     def _decide(self, debits: Sequence[Debit], *, take: bool) -> Decision:
         now = self._clock()

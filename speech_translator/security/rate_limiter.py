@@ -19,6 +19,9 @@ EndpointClass = Literal["work", "account"]
 """*work* is what a tier is bought for; *account* looks after keys, tokens and usage, and takes
 nothing of that."""
 
+REQUESTS_MINUTE = "requests-minute"
+REQUESTS_DAY = "requests-day"
+
 ACCOUNT = Rate("account-minute", 120)
 """Requests a minute to look after an account, whatever the tier."""
 
@@ -76,6 +79,14 @@ class RateLimiter:
     def _debits(self, subject: str, tier: TierName, endpoint: EndpointClass) -> list[Debit]:
         policies = self._policies[tier] if endpoint == "work" else (ACCOUNT,)
         return [Debit(subject, policy) for policy in policies]
+
+    async def standing(self, subject: str, tier: TierName) -> Decision:
+        """What is left of a tier's requests; nothing is taken.
+
+        Raises:
+            StoreUnavailable: the counters cannot be reached.
+        """
+        return await self._store.peek([Debit(subject, each, 0) for each in self._policies[tier]])
 
     async def refuse(self, address: str) -> Decision:
         """Count a request that came without a valid key.
@@ -144,9 +155,9 @@ def header_fields(decision: Decision) -> list[tuple[bytes, bytes]]:
 def _policies(tier: Tier) -> Sequence[Policy]:
     found: list[Policy] = []
     if tier.requests_per_minute is not None:
-        found.append(Rate("requests-minute", tier.requests_per_minute))
+        found.append(Rate(REQUESTS_MINUTE, tier.requests_per_minute))
     if tier.requests_per_day is not None:
-        found.append(Window("requests-day", tier.requests_per_day))
+        found.append(Window(REQUESTS_DAY, tier.requests_per_day))
     return found
 
 

@@ -15,11 +15,11 @@ from redis.exceptions import RedisError
 
 from speech_translator.errors import StoreUnavailable
 from speech_translator.security.counters import MICROSECONDS, Counter, standing_of
-from speech_translator.security.limits import Debit, Decision, Rate, Standing
+from speech_translator.security.limits import Debit, Decision, Rate, Standing, Window
 
 SCRIPT = Path(__file__).with_name("counters.lua").read_text(encoding="utf-8")
 
-_Mode = Literal["acquire", "settle", "peek"]
+_Mode = Literal["acquire", "settle", "peek", "floor"]
 
 
 class RedisLimitStore:
@@ -48,6 +48,12 @@ class RedisLimitStore:
     async def peek(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``."""
         return await self._run("peek", debits)
+
+    async def floor(self, debits: Sequence[Debit]) -> None:
+        """See ``LimitStore``."""
+        windows = [debit for debit in debits if isinstance(debit.policy, Window)]
+        if windows:
+            await self._run("floor", windows)
 
     async def _run(self, mode: _Mode, debits: Sequence[Debit]) -> Decision:
         keys = [self._prefix + debit.counter for debit in debits]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from speech_translator.errors import StoreUnavailable
@@ -56,6 +57,11 @@ class ResilientLimitStore:
         except StoreUnavailable:
             self._fallback.done_alone()
             await self._local.settle([self._shared_out(debit) for debit in debits])
+
+    async def floor(self, debits: Sequence[Debit]) -> None:
+        """See ``LimitStore``; while the shared store is away nothing is raised here."""
+        with suppress(StoreUnavailable):
+            await self._fallback.ask(lambda: self._shared.floor(debits))
 
     async def _decide(
         self,

@@ -48,6 +48,16 @@ Tiers = Mapping[TierName, Tier]
 _LIMITS = frozenset(field.name for field in fields(Tier)) - {"name"}
 
 
+def smaller(setting: int, limit: int | None) -> int:
+    """The stricter of what the service takes at all and what a tier may send."""
+    return setting if limit is None else min(setting, limit)
+
+
+def file_bytes(tier: Tier) -> int | None:
+    """The largest upload of a tier, in bytes."""
+    return None if tier.max_file_mb is None else tier.max_file_mb * 1024 * 1024
+
+
 def load_tiers(path: Path | None = None) -> Tiers:
     """Every tier, by name.
 

@@ -4,6 +4,7 @@ from speech_translator.storage.audit import AuditEntry, AuditLog
 from speech_translator.storage.database import Database, DatabaseConfig
 from speech_translator.storage.keys import KeyRecord, KeyStore
 from speech_translator.storage.tokens import SealedKey, TokenState, TokenStore
+from speech_translator.storage.usage import UsageStore
 
 __all__ = [
     "AuditEntry",
@@ -15,4 +16,5 @@ __all__ = [
     "SealedKey",
     "TokenState",
     "TokenStore",
+    "UsageStore",
 ]

@@ -65,3 +65,25 @@ audit = Table(
     Index("audit_by_subject", "subject"),
     sqlite_autoincrement=True,
 )
+
+usage = Table(
+    "usage",
+    metadata,
+    Column("day", String(10), primary_key=True),
+    Column("owner", String(128), primary_key=True),
+    Column("key_id", String(32), primary_key=True),
+    Column("operation", String(16), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("characters", BigInteger, nullable=False),
+    Column("audio_ms", BigInteger, nullable=False),
+    Index("usage_by_owner", "owner", "day"),
+    Index("usage_by_key", "key_id", "day"),
+)
+
+usage_segments = Table(
+    "usage_segments",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("applied_at", BigInteger, nullable=False),
+    Index("usage_segments_by_time", "applied_at"),
+)

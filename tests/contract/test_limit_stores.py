@@ -266,3 +266,19 @@ async def test_redis_forgets_by_itself(server: RedisServer) -> None:
         lives = [await client.pttl(key) for key in await client.keys("*")]
         assert len(lives) == 3
         assert all(0 < life <= 32 * 86_400_000 for life in lives)
+
+
+async def test_a_window_is_raised_and_never_lowered(world: World) -> None:
+    await world.take(Debit("a", DAY, 10))
+    await world.store.floor([Debit("a", DAY, 600), Debit("b", DAY, 5), Debit("a", MINUTE, 90)])
+    decision = await world.store.peek(
+        [Debit("a", DAY, 0), Debit("b", DAY, 0), Debit("a", MINUTE, 0)]
+    )
+    assert [one.remaining for one in decision.standings] == [400, 995, 100]
+    await world.store.floor([Debit("a", DAY, 20)])
+    assert (await world.take(Debit("a", DAY, 400))).allowed
+    await world.store.floor([Debit("a", DAY, 5_000)])
+    refused = await world.take(Debit("a", DAY))
+    assert (refused.allowed, refused.standings[0].remaining) == (False, 0)
+    world.now += 86_400
+    assert (await world.take(Debit("a", DAY, 1_000))).allowed

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -114,7 +117,9 @@ def standard_engines() -> list[ScriptedEngine]:
 @asynccontextmanager
 async def running(*engines: ScriptedEngine, **changes: Any) -> AsyncIterator[Harness]:
     """The application with its lifespan begun."""
-    settings = Settings(**{**CHAINS, "anonymous_tier": "admin", **changes})
+    kept = Path(tempfile.mkdtemp())
+    fixed = {"anonymous_tier": "admin", "data_dir": kept}
+    settings = Settings(**{**CHAINS, **fixed, **changes})
     broker = Broker(*(engines or standard_engines()))
     decoders = ScriptedDecoders()
     door = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))
@@ -133,3 +138,4 @@ async def running(*engines: ScriptedEngine, **changes: Any) -> AsyncIterator[Har
             yield Harness(client, broker, decoders, app, log)
     finally:
         structlog.reset_defaults()
+        shutil.rmtree(kept, ignore_errors=True)

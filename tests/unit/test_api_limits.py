@@ -64,7 +64,8 @@ async def test_the_limit_of_a_tier_is_told_and_held(api):
     answers = [await ask(api, headers) for _ in range(11)]
     assert [answer.status_code for answer in answers] == [200] * 10 + [429]
     assert answers[0].headers["ratelimit-policy"] == (
-        '"requests-minute";q=10;w=60, "requests-day";q=1000;w=86400'
+        '"requests-minute";q=10;w=60, "requests-day";q=1000;w=86400, '
+        '"characters-minute";q=10000;w=60, "characters-month";q=500000;w=2592000'
     )
     assert answers[0].headers["x-ratelimit-remaining"] == "9"
     assert '"requests-day";r=999' in answers[0].headers["ratelimit"]

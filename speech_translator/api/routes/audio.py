@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -27,6 +28,7 @@ from speech_translator.api.dependencies import (
     services_of,
     state_of,
 )
+from speech_translator.api.metering import reserved
 from speech_translator.api.multipart import multipart_mixed
 from speech_translator.api.negotiation import preferred_type
 from speech_translator.api.openapi import form_operation, ref
@@ -53,8 +55,12 @@ from speech_translator.scalability.results import (
     Transcription,
     Translation,
 )
+from speech_translator.security.guard import Caller
+from speech_translator.security.quotas import Reservation
 from speech_translator.security.scopes import Scope
+from speech_translator.security.tiers import file_bytes, smaller
 from speech_translator.settings import Settings
+from speech_translator.storage.usage import Operation
 
 router = APIRouter(tags=["speech"])
 
@@ -136,6 +142,16 @@ class _SpeechForm:
         return form
 
 
+@dataclass(frozen=True, slots=True)
+class _Received(Generic[Form]):
+    """A form with its recording, decoded; who sent it, and until when it is worth an answer."""
+
+    form: Form
+    audio: DecodedAudio
+    context: RequestContext
+    caller: Caller
+
+
 async def _receive(
     request: Request,
     scope: Scope,
@@ -143,7 +159,7 @@ async def _receive(
     parse: Callable[[Mapping[str, str], Settings], Form],
     check: Callable[[Form], None],
     longest_audio_s: float,
-) -> tuple[Form, DecodedAudio, RequestContext]:
+) -> _Received[Form]:
     """The form, its recording, decoded, and the bounds of the work; the upload is deleted by then.
 
     The fields are looked at first: what is refused anyway is not decoded. The work gets a time of
@@ -158,7 +174,7 @@ async def _receive(
         request,
         settings.spool_dir,
         fields=names,
-        limit=settings.max_upload_bytes,
+        limit=smaller(settings.max_upload_bytes, file_bytes(caller.tier)),
         pace=Pace(settings.body_timeout_s, settings.audio_request_timeout_s),
     ) as upload:
         form = parse(upload.fields, settings)
@@ -172,7 +188,8 @@ async def _receive(
     state.metrics.audio("received", audio.duration)
     longest_s = settings.audio_request_timeout_s + audio.duration
     spent_s = time.monotonic() - began
-    return form, audio, request_context(request, longest_s, spent_s=spent_s, owner=caller.owner)
+    context = request_context(request, longest_s, spent_s=spent_s, owner=caller.owner)
+    return _Received(form, audio, context, caller)
 
 
 @router.post(
@@ -198,7 +215,6 @@ async def _receive(
             "text/vtt": {"type": "string"},
         },
         failures=_FAILURES,
-        scope=Scope.TRANSCRIBE,
     ),
 )
 async def transcribe_audio(request: Request) -> Response:
@@ -208,7 +224,7 @@ async def transcribe_audio(request: Request) -> Response:
     confidence of each segment and what the upload was.
     """
     translator = services_of(request).translator
-    form, audio, context = await _receive(
+    received = await _receive(
         request,
         Scope.TRANSCRIBE,
         _TranscribeForm.NAMES,
@@ -216,18 +232,30 @@ async def transcribe_audio(request: Request) -> Response:
         lambda form: translator.check_speech(form.source, form.target),
         state_of(request).settings.max_audio_s,
     )
-    found = await cancel_on_disconnect(
-        request,
-        translator.transcribe(
-            audio.samples,
-            language=form.source,
-            target=form.target,
-            word_timestamps=form.words,
-            glossary=form.glossary,
-            context=context,
-        ),
-    )
-    return _transcript(request, form, audio, found)
+    form, audio = received.form, received.audio
+    async with _taken(request, received, "transcribe") as reservation:
+        found = await cancel_on_disconnect(
+            request,
+            translator.transcribe(
+                audio.samples,
+                language=form.source,
+                target=form.target,
+                word_timestamps=form.words,
+                glossary=form.glossary,
+                context=received.context,
+            ),
+        )
+        answer = _transcript(request, form, audio, found)
+        await reservation.settle(characters=len(found.text) if found.translation else 0)
+    return answer
+
+
+def _taken(
+    request: Request, received: _Received[Form], operation: Operation
+) -> AbstractAsyncContextManager[Reservation]:
+    """The recording's length, taken before the work."""
+    metering, seconds = state_of(request).metering, received.audio.duration
+    return reserved(request, metering, received.caller, operation, audio_s=seconds)
 
 
 def _transcript(
@@ -284,7 +312,6 @@ def _transcript(
             "multipart/mixed": {"type": "string", "format": "binary"},
         },
         failures=_FAILURES,
-        scope=Scope.SPEECH,
     ),
 )
 async def translate_speech(request: Request) -> Response:
@@ -294,7 +321,7 @@ async def translate_speech(request: Request) -> Response:
     before it; with `Accept: application/json` the audio stands in the JSON as base64.
     """
     translator = services_of(request).translator
-    form, audio, context = await _receive(
+    received = await _receive(
         request,
         Scope.SPEECH,
         _SpeechForm.NAMES,
@@ -304,20 +331,24 @@ async def translate_speech(request: Request) -> Response:
         ),
         state_of(request).settings.max_spoken_audio_s,
     )
-    spoken = await cancel_on_disconnect(
-        request,
-        translator.translate_speech(
-            audio.samples,
-            source=form.source,
-            target=form.target,
-            voice=form.voice,
-            glossary=form.glossary,
-            context=context,
-        ),
-    )
-    speech = spoken.speech
-    state_of(request).metrics.audio("spoken", len(speech.samples) / speech.sample_rate)
-    return await asyncio.to_thread(_spoken, request, form, spoken)
+    form = received.form
+    async with _taken(request, received, "speech") as reservation:
+        spoken = await cancel_on_disconnect(
+            request,
+            translator.translate_speech(
+                received.audio.samples,
+                source=form.source,
+                target=form.target,
+                voice=form.voice,
+                glossary=form.glossary,
+                context=received.context,
+            ),
+        )
+        speech = spoken.speech
+        state_of(request).metrics.audio("spoken", len(speech.samples) / speech.sample_rate)
+        answer = await asyncio.to_thread(_spoken, request, form, spoken)
+        await reservation.settle(characters=len(spoken.transcription.text))
+    return answer
 
 
 def _spoken(request: Request, form: _SpeechForm, spoken: SpokenTranslation) -> Response:

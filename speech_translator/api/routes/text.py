@@ -18,12 +18,14 @@ from speech_translator.api.dependencies import (
     services_of,
     state_of,
 )
+from speech_translator.api.metering import reserved
 from speech_translator.api.openapi import TIMEOUT_PARAMETER, json_operation
 from speech_translator.api.parsing import checked_glossary, source_language, target_language
 from speech_translator.api.schemas import TranslateTextAnswer, TranslateTextRequest
 from speech_translator.errors import EmptyText, TextTooLong, TooManyTexts
 from speech_translator.problems import request_id_of
 from speech_translator.security.scopes import Scope
+from speech_translator.security.tiers import Tier, smaller
 from speech_translator.settings import Settings
 from speech_translator.text import validate_text
 
@@ -43,7 +45,6 @@ _decoder = msgspec.json.Decoder(TranslateTextRequest)
     openapi_extra=json_operation(
         TranslateTextRequest,
         TranslateTextAnswer,
-        scope=Scope.TRANSLATE,
         parameters=[TIMEOUT_PARAMETER],
         failures=(400, 401, 403, 408, 413, 415, 422, 502, 503, 504),
     ),
@@ -64,30 +65,40 @@ async def translate_text(request: Request) -> Response:
     source = source_language(wanted.source_language)
     target = target_language(wanted.target_language)
     texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
-    state.metrics.text_taken(_check(texts, settings))
-    translations = await cancel_on_disconnect(
-        request,
-        services.translator.translate(
-            texts,
-            source=source,
-            target=target,
-            text_format=wanted.format,
-            glossary=checked_glossary(wanted.glossary, settings),
-            context=context,
-        ),
-    )
-    return json_response(
-        text_answer(
-            translations,
-            target=target,
-            auto=source is None,
-            as_list=texts is wanted.text,
-            request_id=request_id_of(request),
+    characters = _check(texts, settings, caller.tier)
+    state.metrics.text_taken(characters)
+    glossary = checked_glossary(wanted.glossary, settings)
+    async with reserved(
+        request, state.metering, caller, "translate", characters=characters
+    ) as reservation:
+        translations = await cancel_on_disconnect(
+            request,
+            services.translator.translate(
+                texts,
+                source=source,
+                target=target,
+                text_format=wanted.format,
+                glossary=glossary,
+                context=context,
+            ),
         )
-    )
+        answer = json_response(
+            text_answer(
+                translations,
+                target=target,
+                auto=source is None,
+                as_list=texts is wanted.text,
+                request_id=request_id_of(request),
+            )
+        )
+        if not state.metering.bill_cached:
+            pairs = zip(texts, translations, strict=True)
+            characters -= sum(len(text) for text, found in pairs if found.cached)
+        await reservation.settle(characters=characters)
+    return answer
 
 
-def _check(texts: Sequence[str], settings: Settings) -> int:
+def _check(texts: Sequence[str], settings: Settings, tier: Tier) -> int:
     """The number of characters, once the texts are known to be acceptable.
 
     Raises:
@@ -100,9 +111,10 @@ def _check(texts: Sequence[str], settings: Settings) -> int:
         raise TooManyTexts(
             f"A request takes up to {settings.max_texts} texts.", limit=settings.max_texts
         )
+    longest = smaller(settings.max_text_chars, tier.max_text_chars)
     for text in texts:
-        validate_text(text, settings.max_text_chars)
-    total, limit = sum(map(len, texts)), settings.max_text_chars * TEXTS_TOGETHER
+        validate_text(text, longest)
+    total, limit = sum(map(len, texts)), longest * TEXTS_TOGETHER
     if total > limit:
         raise TextTooLong(f"The texts have more than {limit} characters together.", limit=limit)
     return total

@@ -1,0 +1,94 @@
+"""Usage behind the API: taken before the work, settled after it, and told in the headers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from starlette.requests import HTTPConnection
+
+from speech_translator.api.accounts import AccountsDoor
+from speech_translator.observability import Metrics, logger
+from speech_translator.security.auth import unix_milliseconds
+from speech_translator.security.durable_limits import DurableLimitStore
+from speech_translator.security.guard import Caller
+from speech_translator.security.limit_store import LimitStore
+from speech_translator.security.limits import Decision
+from speech_translator.security.quotas import Meter, Reservation
+from speech_translator.security.usage_book import UsageBook
+from speech_translator.security.usage_journal import JournalConfig, JournalEvent, UsageJournal
+from speech_translator.settings import Settings
+from speech_translator.storage.usage import Operation, UsageRow
+
+_log = logger(__name__)
+
+
+class Metering:
+    """The parts of metering, over the settings.
+
+    Args:
+        settings: the configuration.
+        accounts: opens the database.
+        store: counts limits.
+        metrics: where what goes wrong is counted.
+    """
+
+    def __init__(
+        self, settings: Settings, accounts: AccountsDoor, store: LimitStore, metrics: Metrics
+    ) -> None:
+        self._accounts = accounts
+        self._metrics = metrics
+        self._failing: set[JournalEvent] = set()
+        self.bill_cached = settings.bill_cached
+        self.journal = UsageJournal(
+            JournalConfig(settings.data_dir / "usage"),
+            self._apply,
+            on_event=self._tell,
+        )
+        self.book = UsageBook(accounts.usage, self.journal)
+        self.limits: LimitStore = DurableLimitStore(
+            store, self.book.history, on_unknown=metrics.usage_unknown
+        )
+        self.meter = Meter(self.limits, self.journal)
+
+    async def _apply(self, segment_id: str, rows: Sequence[UsageRow]) -> bool:
+        usage = await self._accounts.usage()
+        return await usage.apply(segment_id, rows, unix_milliseconds())
+
+    def _tell(self, event: JournalEvent) -> None:
+        self._metrics.usage_event(event)
+        if event == "applied":
+            if self._failing:
+                _log.info("usage_journal_recovered")
+            self._failing.clear()
+        elif event not in self._failing:
+            self._failing.add(event)
+            _log.warning("usage_journal_failing", what=event)
+
+
+@asynccontextmanager
+async def reserved(
+    connection: HTTPConnection,
+    metering: Metering,
+    caller: Caller,
+    operation: Operation,
+    *,
+    characters: int = 0,
+    audio_s: float = 0.0,
+) -> AsyncIterator[Reservation]:
+    """An amount taken for the work in the block; settled in full, or as is said inside.
+
+    What is left of the limits goes into the answer's headers.
+
+    Raises:
+        LimitExceeded: a limit does not have as much left.
+    """
+    reservation = await metering.meter.reserve(
+        caller, operation, characters=characters, audio_s=audio_s
+    )
+    state = connection.scope["state"]
+    door: Decision = state["limits"]
+    state["limits"] = replace(door, standings=door.standings + reservation.decision.standings)
+    async with reservation:
+        yield reservation

@@ -1,0 +1,193 @@
+"""``GET /usage``: what an owner used, and has left; ``GET /admin/usage``: what everybody used."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, cast, get_args
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from speech_translator.api.answers import no_store
+from speech_translator.api.dependencies import admitted, state_of
+from speech_translator.api.openapi import gives, ref
+from speech_translator.api.parsing import choice
+from speech_translator.api.schemas import (
+    KeyUsage,
+    LimitStanding,
+    UsageAnswer,
+    UsageLineAnswer,
+    UsageReport,
+    UsedAnswer,
+)
+from speech_translator.errors import InvalidField
+from speech_translator.security.limits import Decision
+from speech_translator.security.scopes import Scope
+from speech_translator.storage.usage import Period, Totals
+
+router = APIRouter(tags=["accounts"])
+
+_FORMATS = ("json", "csv")
+_GROUPS = ("owner", "key")
+_RISKY = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for a formula (OWASP, CSV injection)."""
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }
+
+
+_DAY = {"type": "string", "format": "date"}
+_REPORT_PARAMETERS = [
+    _parameter("from", "First day; the first of this month by default.", _DAY),
+    _parameter("to", "Last day, included; today by default.", _DAY),
+    _parameter("period", "What a line is about.", {"enum": ["day", "month"], "default": "month"}),
+    _parameter("group", "Whose a line is.", {"enum": list(_GROUPS), "default": "owner"}),
+    _parameter("user_id", "Only this owner's.", {"type": "string", "maxLength": 128}),
+    _parameter("format", "How it is written.", {"enum": list(_FORMATS), "default": "json"}),
+]
+
+
+@router.get(
+    "/usage",
+    summary="What was used, and what is left",
+    response_class=Response,
+    response_model=None,
+    openapi_extra=gives({"application/json": ref(UsageAnswer)}, failures=(401, 429, 503)),
+)
+async def usage(request: Request) -> Response:
+    """Requests, characters and seconds of sound of this UTC day and month, and each limit.
+
+    A request counts once it was answered; what was cached, failed or cancelled costs no characters
+    and no sound.
+    """
+    caller = await admitted(request, endpoint="account")
+    state = state_of(request)
+    book = state.metering.book
+    first, last = book.bounds("month")
+    store = await state.accounts.usage()
+    lines = await store.report(
+        first=first, last=last, period="month", by_key=True, owner=caller.owner
+    )
+    keys: dict[str, Totals] = {}
+    for line in lines:
+        keys[line.key_id] = keys.get(line.key_id, Totals()) + line.used
+    requests = await state.guard.standing(caller)
+    amounts = await state.metering.meter.standing(caller)
+    return no_store(
+        UsageAnswer(
+            user_id=caller.owner,
+            tier=str(caller.tier.name),
+            day=UsedAnswer(**_amounts(await book.used("day", owner=caller.owner))),
+            month=UsedAnswer(**_amounts(await book.used("month", owner=caller.owner))),
+            keys=[KeyUsage(key_id=key, **_amounts(used)) for key, used in keys.items()],
+            limits=_limits(requests, amounts),
+        )
+    )
+
+
+@router.get(
+    "/admin/usage",
+    summary="What everybody used",
+    response_class=Response,
+    response_model=None,
+    openapi_extra={
+        "parameters": _REPORT_PARAMETERS,
+        **gives(
+            {"application/json": ref(UsageReport), "text/csv": {"type": "string"}},
+            failures=(401, 403, 422, 429, 503),
+        ),
+    },
+)
+async def usage_report(request: Request) -> Response:
+    """Usage by day or month and by owner or key, for bills; needs the scope `admin`."""
+    await admitted(request, Scope.ADMIN, "account")
+    state = state_of(request)
+    asked = request.query_params
+    month, today = state.metering.book.bounds("month")[0], state.metering.book.bounds("day")[1]
+    first, last = _day(asked.get("from"), "from", month), _day(asked.get("to"), "to", today)
+    if first > last:
+        raise InvalidField("`from` must not be after `to`.", field="from")
+    shape = choice(asked, "format", _FORMATS, "json")
+    store = await state.accounts.usage()
+    found = await store.report(
+        first=first,
+        last=last,
+        period=cast("Period", choice(asked, "period", get_args(Period), "month")),
+        by_key=choice(asked, "group", _GROUPS, "owner") == "key",
+        owner=asked.get("user_id"),
+    )
+    lines = [
+        UsageLineAnswer(
+            period=line.period,
+            user_id=line.owner,
+            key_id=line.key_id,
+            operation=line.operation,
+            **_amounts(line.used),
+        )
+        for line in found
+    ]
+    if shape == "json":
+        return no_store(UsageReport(first_day=first, last_day=last, lines=lines))
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Disposition": f'attachment; filename="usage_{first}_{last}.csv"',
+    }
+    return Response(as_csv(lines), media_type="text/csv", headers=headers)
+
+
+def as_csv(lines: Sequence[UsageLineAnswer]) -> str:
+    """A report as CSV (RFC 4180); a cell that a spreadsheet would compute is quoted."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    names = ("period", "user_id", "key_id", "operation", "requests", "characters", "audio_seconds")
+    writer.writerow(names)
+    for line in lines:
+        values = msgspec.structs.asdict(line)
+        writer.writerow([_cell(values[name]) for name in names])
+    return out.getvalue()
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_RISKY) else value
+
+
+def _day(text: str | None, field: str, default: str) -> str:
+    if not text:
+        return default
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise InvalidField(f"`{field}` must be a day, such as 2026-11-28.", field=field) from None
+
+
+def _amounts(used: Totals) -> dict[str, Any]:
+    return {
+        "requests": used.requests,
+        "characters": used.characters,
+        "audio_seconds": used.audio_ms / 1000,
+    }
+
+
+def _limits(*decisions: Decision) -> list[LimitStanding]:
+    return [
+        LimitStanding(
+            name=one.policy.name,
+            limit=one.policy.limit,
+            remaining=one.remaining,
+            reset_after=round(one.reset_after_s, 3),
+        )
+        for decision in decisions
+        for one in decision.standings
+    ]

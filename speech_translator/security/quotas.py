@@ -1,0 +1,218 @@
+"""Characters and seconds of sound: reserved before the work, settled after it, and written down.
+
+What a tier may have a minute and a month is taken in one step before anything is computed, so that
+many requests at once cannot take more together than one after the other. Afterwards the difference
+to what was really used is given back, or taken: cached, failed and cancelled work costs nothing.
+Usage is written down when it is settled, and only then; a reservation is settled once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from speech_translator.security.auth import unix_milliseconds
+from speech_translator.security.counters import window_of
+from speech_translator.security.guard import Caller
+from speech_translator.security.limit_store import LimitStore
+from speech_translator.security.limits import Debit, Decision, Policy, Rate, Window
+from speech_translator.security.rate_limiter import exceeded
+from speech_translator.security.tiers import Tier
+from speech_translator.security.usage_journal import UsageEntry
+from speech_translator.storage.usage import Operation
+
+CHARACTERS_MINUTE = "characters-minute"
+CHARACTERS_MONTH = "characters-month"
+AUDIO_MONTH = "audio-month"
+"""Seconds of sound."""
+
+
+class Recorder(Protocol):
+    """Where usage is written down; ``UsageJournal`` is one."""
+
+    def record(self, entry: UsageEntry) -> None:
+        """Count an act."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """What is taken: characters of text, and seconds of sound."""
+
+    characters: int = 0
+    audio_s: float = 0.0
+
+    @property
+    def whole_seconds(self) -> int:
+        """As limits count sound: a begun second is one. Hundredths are rounding."""
+        return math.ceil(round(self.audio_s, 2))
+
+
+class Meter:
+    """Takes amounts from what tiers may have, and writes down what was used.
+
+    Args:
+        store: the counters.
+        recorder: takes what was used.
+        clock: milliseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        store: LimitStore,
+        recorder: Recorder,
+        *,
+        clock: Callable[[], int] = unix_milliseconds,
+    ) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._clock = clock
+
+    async def reserve(
+        self, caller: Caller, operation: Operation, *, characters: int = 0, audio_s: float = 0.0
+    ) -> Reservation:
+        """Take an amount before the work that needs it.
+
+        Args:
+            caller: who asks.
+            operation: what for.
+            characters: of text.
+            audio_s: seconds of sound.
+
+        Raises:
+            LimitExceeded: a limit does not have as much left, or at all.
+            StoreUnavailable: the counters cannot be reached.
+        """
+        amount = Amount(characters, audio_s)
+        now = self._clock()
+        debits = amount_debits(caller, amount)
+        decision = await self._store.acquire(debits) if debits else Decision(())
+        if not decision.allowed:
+            raise exceeded(decision)
+        return Reservation(self, caller, operation, amount, decision, now)
+
+    async def standing(self, caller: Caller) -> Decision:
+        """What is left of each limit on amounts; nothing is taken."""
+        debits = [Debit(caller.subject, policy, 0) for policy in policies_of(caller.tier)]
+        return await self._store.peek(debits)
+
+    async def adjust(
+        self, caller: Caller, reserved: Amount, used: Amount, reserved_at: int
+    ) -> None:
+        """Give back, or take, the difference; a window that is over gives nothing back."""
+        before = {debit.counter: debit.cost for debit in amount_debits(caller, reserved)}
+        after = {debit.counter: debit for debit in amount_debits(caller, used)}
+        for debit in amount_debits(caller, reserved):
+            after.setdefault(debit.counter, replace(debit, cost=0))
+        changes = [
+            replace(debit, cost=debit.cost - before.get(debit.counter, 0))
+            for debit in after.values()
+        ]
+        now = self._clock()
+        changes = [
+            change
+            for change in changes
+            if change.cost > 0 or (change.cost < 0 and _same(change.policy, reserved_at, now))
+        ]
+        if changes:
+            await self._store.settle(changes)
+
+    def write_down(self, caller: Caller, operation: Operation, used: Amount) -> None:
+        """Count a request and what it used."""
+        day = datetime.fromtimestamp(self._clock() / 1000, UTC).date().isoformat()
+        self._recorder.record(
+            UsageEntry(
+                day=day,
+                owner=caller.owner,
+                key_id=caller.principal.key_id,
+                operation=operation,
+                requests=1,
+                characters=used.characters,
+                audio_ms=round(used.audio_s * 1000),
+            )
+        )
+
+
+@dataclass(slots=True)
+class Reservation:
+    """An amount that was taken for work that is under way.
+
+    As a context manager it is settled in full at the end of the block, unless that was done
+    inside, and given back when the block raises.
+    """
+
+    meter: Meter
+    caller: Caller
+    operation: Operation
+    amount: Amount
+    decision: Decision
+    reserved_at: int
+    _open: bool = field(default=True)
+
+    async def settle(self, *, characters: int | None = None, audio_s: float | None = None) -> None:
+        """Say what was used; what is left out was used in full. A second time does nothing."""
+        if not self._open:
+            return
+        self._open = False
+        used = Amount(
+            self.amount.characters if characters is None else characters,
+            self.amount.audio_s if audio_s is None else audio_s,
+        )
+        self.meter.write_down(self.caller, self.operation, used)
+        await self.meter.adjust(self.caller, self.amount, used, self.reserved_at)
+
+    async def cancel(self) -> None:
+        """Nothing was used: all is given back, and nothing is written down."""
+        if self._open:
+            self._open = False
+            await self.meter.adjust(self.caller, self.amount, Amount(), self.reserved_at)
+
+    async def __aenter__(self) -> Self:
+        """Enter the block of the work."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Settle, or give back."""
+        await (self.settle() if error is None else self.cancel())
+
+
+def policies_of(tier: Tier) -> Sequence[Policy]:
+    """A tier's limits on amounts."""
+    found: list[Policy] = []
+    if tier.characters_per_minute is not None:
+        found.append(Rate(CHARACTERS_MINUTE, tier.characters_per_minute))
+    if tier.characters_per_month is not None:
+        found.append(Window(CHARACTERS_MONTH, tier.characters_per_month, "month"))
+    if tier.audio_minutes_per_month is not None:
+        found.append(Window(AUDIO_MONTH, tier.audio_minutes_per_month * 60, "month"))
+    return found
+
+
+def amount_debits(caller: Caller, amount: Amount) -> list[Debit]:
+    """What an amount takes from each limit of a caller."""
+    costs = {
+        CHARACTERS_MINUTE: amount.characters,
+        CHARACTERS_MONTH: amount.characters,
+        AUDIO_MONTH: amount.whole_seconds,
+    }
+    return [
+        Debit(caller.subject, policy, costs[policy.name])
+        for policy in policies_of(caller.tier)
+        if costs[policy.name]
+    ]
+
+
+def _same(policy: Policy, before_ms: int, now_ms: int) -> bool:
+    """Whether both moments lie in one window of the policy."""
+    if isinstance(policy, Rate):
+        return True
+    return window_of(before_ms * 1000, policy.span)[0] == window_of(now_ms * 1000, policy.span)[0]

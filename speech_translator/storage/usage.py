@@ -1,0 +1,175 @@
+"""What was used, by day, owner, key and operation: the figures that bills are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import Insert, Table, delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from speech_translator.storage.database import Database
+from speech_translator.storage.tables import usage, usage_segments
+
+Operation = Literal["translate", "transcribe", "speech", "stream"]
+Period = Literal["day", "month"]
+
+_MONTH_CHARS = 7
+_COUNTS = ("requests", "characters", "audio_ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Amounts that were used; audio in milliseconds."""
+
+    requests: int = 0
+    characters: int = 0
+    audio_ms: int = 0
+
+    def __add__(self, other: Totals) -> Totals:
+        """Both together."""
+        return Totals(
+            self.requests + other.requests,
+            self.characters + other.characters,
+            self.audio_ms + other.audio_ms,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRow:
+    """What one key used for one operation on one UTC day, written ``2026-11-28``."""
+
+    day: str
+    owner: str
+    key_id: str
+    operation: str
+    used: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLine:
+    """One line of a report; ``period`` is a day or a month, ``key_id`` empty for all keys."""
+
+    period: str
+    owner: str
+    key_id: str
+    operation: str
+    used: Totals
+
+
+class UsageStore:
+    """Usage in a database. All methods raise ``StoreUnavailable``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def apply(self, segment_id: str, rows: Sequence[UsageRow], at_ms: int) -> bool:
+        """Add a segment of a journal; all of it, and once.
+
+        Returns:
+            False, and nothing is changed, when it was added before.
+        """
+        async with self._database.write() as connection:
+            first = self._insert(usage_segments).values(id=segment_id, applied_at=at_ms)
+            added = await connection.execute(first.on_conflict_do_nothing())
+            if added.rowcount != 1:
+                return False
+            for row in sorted(rows, key=_key):  # in one order: no two wait in a ring
+                insert = self._insert(usage).values(_values(row))
+                added_up = {name: usage.c[name] + insert.excluded[name] for name in _COUNTS}
+                await connection.execute(
+                    insert.on_conflict_do_update(
+                        index_elements=["day", "owner", "key_id", "operation"], set_=added_up
+                    )
+                )
+        return True
+
+    async def totals(
+        self, *, first: str, last: str, owner: str | None = None, key_id: str | None = None
+    ) -> Totals:
+        """What was used from day ``first`` to ``last``, both included, by an owner or a key."""
+        query = select(*(func.coalesce(func.sum(usage.c[name]), 0) for name in _COUNTS))
+        query = query.where(usage.c.day.between(first, last))
+        if owner is not None:
+            query = query.where(usage.c.owner == owner)
+        if key_id is not None:
+            query = query.where(usage.c.key_id == key_id)
+        async with self._database.read() as connection:
+            row = (await connection.execute(query)).one()
+        return Totals(*(int(value) for value in row))
+
+    async def report(
+        self,
+        *,
+        first: str,
+        last: str,
+        period: Period = "month",
+        by_key: bool = False,
+        owner: str | None = None,
+    ) -> list[UsageLine]:
+        """Lines in the order of period, owner, key and operation.
+
+        Args:
+            first: first day.
+            last: last day, included.
+            period: what a line is about.
+            by_key: a line for each key, or one for all of an owner's.
+            owner: only this one's.
+        """
+        when = usage.c.day if period == "day" else func.substr(usage.c.day, 1, _MONTH_CHARS)
+        groups = [when, usage.c.owner, *([usage.c.key_id] if by_key else []), usage.c.operation]
+        query = (
+            select(*groups, *(func.sum(usage.c[name]) for name in _COUNTS))
+            .where(usage.c.day.between(first, last))
+            .group_by(*groups)
+            .order_by(*groups)
+        )
+        if owner is not None:
+            query = query.where(usage.c.owner == owner)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).all()
+        return [_line(tuple(row), by_key=by_key) for row in rows]
+
+    async def erase(self, owner: str) -> int:
+        """Forget an owner's usage; how many rows that were."""
+        async with self._database.write() as connection:
+            gone = await connection.execute(delete(usage).where(usage.c.owner == owner))
+        return gone.rowcount
+
+    async def forget(self, *, before_day: str, segments_before_ms: int) -> int:
+        """Delete days, and ids of segments, that are older than the retention."""
+        async with self._database.write() as connection:
+            gone = await connection.execute(delete(usage).where(usage.c.day < before_day))
+            await connection.execute(
+                delete(usage_segments).where(usage_segments.c.applied_at < segments_before_ms)
+            )
+        return gone.rowcount
+
+    def _insert(self, table: Table) -> Any:
+        """An ``INSERT`` that may say what to do on a conflict: both dialects write it alike."""
+        postgres = self._database.dialect == "postgresql"
+        made: Insert = postgresql.insert(table) if postgres else sqlite.insert(table)
+        return made
+
+
+def _key(row: UsageRow) -> tuple[str, str, str, str]:
+    return row.day, row.owner, row.key_id, row.operation
+
+
+def _values(row: UsageRow) -> dict[str, object]:
+    counts = {name: getattr(row.used, name) for name in _COUNTS}
+    return {
+        "day": row.day,
+        "owner": row.owner,
+        "key_id": row.key_id,
+        "operation": row.operation,
+        **counts,
+    }
+
+
+def _line(row: tuple[Any, ...], *, by_key: bool) -> UsageLine:
+    when, owner, *rest = row
+    key_id = rest.pop(0) if by_key else ""
+    operation, *counts = rest
+    return UsageLine(when, owner, key_id, operation, Totals(*(int(count) for count in counts)))

@@ -1,0 +1,215 @@
+"""The usage journal: on disk soon, in the database once, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from speech_translator.errors import ConfigurationError, StoreUnavailable
+from speech_translator.security import usage_journal
+from speech_translator.security.usage_journal import (
+    SUFFIX,
+    JournalConfig,
+    UsageEntry,
+    UsageJournal,
+)
+from speech_translator.storage.usage import Totals, UsageRow
+
+DAY = "2026-11-28"
+
+
+class Ledger:
+    """The database, which may be away."""
+
+    def __init__(self) -> None:
+        self.segments: dict[str, list[UsageRow]] = {}
+        self.away = False
+        self.asked = 0
+
+    async def apply(self, segment_id: str, rows: Sequence[UsageRow]) -> bool:
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.away:
+            raise StoreUnavailable("away")
+        if segment_id in self.segments:
+            return False
+        self.segments[segment_id] = list(rows)
+        return True
+
+    @property
+    def requests(self) -> int:
+        return sum(row.used.requests for rows in self.segments.values() for row in rows)
+
+
+def entry(owner: str = "ada", key: str = "k1", characters: int = 5) -> UsageEntry:
+    return UsageEntry(DAY, owner, key, "translate", 1, characters, 0)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger()
+
+
+def journal(tmp_path: Path, ledger: Ledger, **options: object) -> UsageJournal:
+    return UsageJournal(JournalConfig(tmp_path), ledger.apply, **options)  # type: ignore[arg-type]
+
+
+def files(tmp_path: Path) -> list[Path]:
+    return sorted(tmp_path.glob(f"*{SUFFIX}"))
+
+
+async def test_entries_are_added_up_and_their_file_goes(tmp_path: Path, ledger: Ledger) -> None:
+    own = journal(tmp_path, ledger)
+    for _ in range(3):
+        own.record(entry())
+    own.record(entry("eve", characters=7))
+    pending = own.pending(first=DAY, last=DAY, owner="ada")
+    assert pending == Totals(3, 15, 0)
+    await own.flush()
+    (rows,) = ledger.segments.values()
+    assert {(row.owner, row.used) for row in rows} == {
+        ("ada", Totals(3, 15, 0)),
+        ("eve", Totals(1, 7, 0)),
+    }
+    assert files(tmp_path) == []
+    assert own.pending(first=DAY, last=DAY) == Totals()
+
+
+async def test_an_outage_keeps_everything_in_two_files_and_it_is_added_after(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    events: list[str] = []
+    own = journal(tmp_path, ledger, on_event=events.append)
+    ledger.away = True
+    for _ in range(50):
+        own.record(entry())
+        await own.flush()
+    assert len(files(tmp_path)) == 2
+    assert own.pending(first=DAY, last=DAY).requests == 50
+    assert set(events) == {"unapplied"}
+    ledger.away = False
+    await own.flush()
+    await own.flush()
+    assert ledger.requests == 50
+    assert events[-1] == "applied"
+    assert files(tmp_path) == []
+
+
+async def test_what_a_killed_process_left_is_added_once(tmp_path: Path, ledger: Ledger) -> None:
+    killed = journal(tmp_path, ledger)
+    killed.record(entry())
+    killed.record(entry())
+    ledger.away = True
+    await killed.flush()
+    assert killed._closed
+    killed._closed.close()  # as the end of its process does
+    (left,) = files(tmp_path)
+    left.write_bytes(left.read_bytes() + b'["2026-11-28","ada","k1","transl')
+    ledger.away = False
+    others = [journal(tmp_path, ledger) for _ in range(3)]
+    await asyncio.gather(*(other.adopt() for other in others))
+    assert ledger.requests == 2
+    assert files(tmp_path) == []
+
+
+async def test_the_segment_of_a_process_that_lives_is_left_alone(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    living = journal(tmp_path, ledger)
+    living.record(entry())
+    ledger.away = True
+    await living.flush()
+    ledger.away = False
+    await journal(tmp_path, ledger).adopt()
+    assert ledger.requests == 0
+    await living.flush()
+    assert ledger.requests == 1
+
+
+async def test_killed_between_database_and_file_counts_once(tmp_path: Path, ledger: Ledger) -> None:
+    own = journal(tmp_path, ledger)
+    own.record(entry())
+    ledger.away = True
+    await own.flush()
+    ledger.away = False
+    assert own._closed
+    await ledger.apply(own._closed.id, [UsageRow(DAY, "ada", "k1", "translate", Totals(1))])
+    own._closed.close()
+    await journal(tmp_path, ledger).adopt()
+    assert ledger.requests == 1
+    assert files(tmp_path) == []
+
+
+async def test_a_damaged_line_costs_itself_alone_and_is_told(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    events: list[str] = []
+    whole = usage_journal.msgspec.json.encode(entry())
+    (tmp_path / f"old{SUFFIX}").write_bytes(whole + b"\n{]\n" + whole + b"\n")
+    await journal(tmp_path, ledger, on_event=events.append).adopt()
+    assert ledger.requests == 2
+    assert events == ["damaged"]
+
+
+async def test_a_full_disk_refuses_nobody_and_loses_nothing(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    own = journal(tmp_path, ledger, on_event=events.append)
+    own.record(entry())
+    await own._write()
+    with monkeypatch.context() as full:
+        written = os.write
+
+        def half(descriptor: int, data: bytes) -> int:
+            written(descriptor, bytes(data)[: len(data) // 2])
+            raise OSError(28, "No space left on device")
+
+        full.setattr(usage_journal.os, "write", half)
+        full.setattr(usage_journal, "_MAX_UNWRITTEN", 10)
+        for _ in range(100):
+            own.record(entry())
+        await own._write()
+        assert events == ["unwritten"]
+        assert len(own._unwritten) <= 11
+    await own._write()
+    assert own._open
+    entries, fine = usage_journal._read(own._open.path)
+    assert fine
+    assert sum(each.requests for each in entries) == 101
+    await own.flush()
+    assert ledger.requests == 101
+
+
+async def test_a_directory_that_cannot_be_written_is_told_at_the_start(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError, match="DATA_DIR"):
+        await UsageJournal(JournalConfig(tmp_path / "file" / "usage"), ledger.apply).start()
+
+
+async def test_the_end_brings_the_rest(tmp_path: Path, ledger: Ledger) -> None:
+    own = journal(tmp_path, ledger)
+    await own.start()
+    for _ in range(5):
+        own.record(entry())
+        await asyncio.sleep(0)
+    await own.stop()
+    assert ledger.requests == 5
+    assert files(tmp_path) == []
+
+
+async def test_at_the_end_an_outage_leaves_it_to_the_next(tmp_path: Path, ledger: Ledger) -> None:
+    own = journal(tmp_path, ledger)
+    await own.start()
+    own.record(entry())
+    ledger.away = True
+    await own.stop()
+    ledger.away = False
+    await journal(tmp_path, ledger).adopt()
+    assert ledger.requests == 1
