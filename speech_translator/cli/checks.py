@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import socket
@@ -144,6 +145,38 @@ def _folder(name: str, folder: Path, variable: str) -> Check:
         mend = f"free some space, or set {variable} to another disk"
         return Check(name, "warning", f"{folder} has {_mib(free)} left", mend)
     return Check(name, "ok", f"{folder} can be written, {_mib(free)} free")
+
+
+def redis_checks(settings: Settings) -> Iterator[Check]:
+    """Whether the Redis that replicas share answers, where there is to be one."""
+    if settings.redis_url is None:
+        return
+    from speech_translator.errors import ConfigurationError  # noqa: PLC0415  start quickly
+
+    try:
+        fault = asyncio.run(_redis_fault(settings.redis_url.get_secret_value()))
+    except ConfigurationError as error:
+        yield Check("redis", "problem", error.message, "set REDIS_URL")
+        return
+    if fault:
+        found = f"does not answer ({fault}): each replica goes by its own share of the limits"
+        yield Check("redis", "warning", found, "start it, or set REDIS_URL to one that answers")
+    else:
+        yield Check("redis", "ok", "answers")
+
+
+async def _redis_fault(url: str) -> str:
+    """The name of the error that Redis answers with; empty when it is well."""
+    from redis.exceptions import RedisError  # noqa: PLC0415  start quickly
+
+    from speech_translator.security.redis_client import RedisConfig, redis_client  # noqa: PLC0415
+
+    async with redis_client(RedisConfig(url)) as client:
+        try:
+            await client.ping()
+        except (RedisError, OSError, TimeoutError) as error:
+            return type(error).__name__
+    return ""
 
 
 def memory_check(

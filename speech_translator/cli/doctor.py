@@ -48,6 +48,7 @@ def examine(settings: Settings) -> list[Check]:
         *models,
         checks.npm_check(voices_installed=voices),
         *checks.folder_checks(settings),
+        *checks.redis_checks(settings),
         checks.memory_check(),
         checks.core_check(),
         checks.address_check(settings),

@@ -10,12 +10,15 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from speech_translator.cli import checks
 from speech_translator.security.auth import AuthConfig
+from speech_translator.settings import Settings
 from tests.support.cli import CommandLine
 from tests.support.redis_server import RedisServer, redis_server
-from tests.support.replicas import figure, make_key, replicas, translate, until
+from tests.support.replicas import burst, figure, make_key, replicas, translate, until
 from tests.support.server import Server, kill
 
+A_DAY, A_MINUTE = 50, 60
 SOONER_THAN_A_LOOKUP_ENDS = AuthConfig([]).cache_s - 1.0
 
 
@@ -32,8 +35,26 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def pair(redis: RedisServer, folder: Path) -> Iterator[list[Server]]:
-    with replicas(2, redis, folder) as servers:
+    tiers = folder / "tiers.toml"
+    tiers.write_text(
+        f'[basic]\nrequests_per_minute = "unlimited"\nrequests_per_day = {A_DAY}\n'
+        f'[enterprise]\nrequests_per_minute = {A_MINUTE}\nrequests_per_day = "unlimited"\n'
+    )
+    with replicas(2, redis, folder, {"TIERS_FILE": str(tiers)}) as servers:
         yield servers
+
+
+async def test_replicas_allow_together_what_a_tier_does_a_day(pair: list[Server]) -> None:
+    key, _ = make_key(pair[0], user_id="day", tier="basic")
+    done = await burst(pair, key, 240)
+    assert done.statuses == {200: A_DAY, 429: 240 - A_DAY}
+
+
+async def test_replicas_allow_together_a_minutes_and_what_was_refilled(pair: list[Server]) -> None:
+    key, _ = make_key(pair[0], user_id="minute", tier="enterprise")
+    done = await burst(pair, key, 240)
+    assert A_MINUTE <= done.statuses[200] <= A_MINUTE + done.seconds * A_MINUTE / 60
+    assert done.statuses[200] + done.statuses[429] == 240
 
 
 def refused_soon(server: Server, credential: str) -> None:
@@ -178,6 +199,17 @@ def test_live_sessions_begin_without_redis_and_are_told_to_it_later(
         redis.restart()
     for server in pair:
         until(lambda asked=server: refusal(asked, key) is None)
+
+
+def test_doctor_says_whether_redis_answers(redis: RedisServer, tmp_path: Path) -> None:
+    def found(url: str | None) -> list[tuple[str, str]]:
+        settings = Settings(redis_url=url)
+        return [(check.name, check.verdict) for check in checks.redis_checks(settings)]
+
+    assert found(None) == []
+    assert found(f"unix://{redis.socket}") == [("redis", "ok")]
+    assert found(f"unix://{tmp_path}/none") == [("redis", "warning")]
+    assert found("http://localhost") == [("redis", "problem")]
 
 
 def test_a_start_does_not_wait_for_redis(tmp_path: Path) -> None:

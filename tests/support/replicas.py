@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.redis_server import RedisServer
@@ -58,3 +62,34 @@ def until(condition: Callable[[], bool], seconds: float = 30.0) -> None:
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """What came of requests that were all under way at the same time."""
+
+    statuses: Counter[int]
+    seconds: float
+
+
+async def burst(servers: Sequence[Server], key: str, count: int) -> Burst:
+    """Send ``count`` requests at once, to the servers in turn: all are connected before the first
+    is sent, and all are sent before an answer is read."""
+    body = json.dumps(TEXT).encode()
+    request = (
+        "POST /translate/text HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        f"Content-Type: application/json\r\nX-API-Key: {key}\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode() + body
+    ports = [int(server.url.rpartition(":")[2]) for server in servers]
+    streams = [
+        await asyncio.open_connection("127.0.0.1", ports[number % len(ports)])
+        for number in range(count)
+    ]
+    begun = time.monotonic()
+    for _, writer in streams:
+        writer.write(request)
+    answers = await asyncio.gather(*(reader.read() for reader, _ in streams))
+    seconds = time.monotonic() - begun
+    for _, writer in streams:
+        writer.close()
+    return Burst(Counter(int(answer[9:12]) for answer in answers), seconds)
