@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request, WebSocket
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel
 
 from speech_translator.errors import InvalidField, SpeechTranslatorError
@@ -78,13 +78,16 @@ async def admitted(request: Request) -> Caller:
 
 
 @app.post("/token")
-async def make_token(request: Request) -> dict[str, str | int]:
+async def make_token(request: Request) -> JSONResponse:
     """A token for a page, given to whoever holds a key."""
     caller = await request.app.state.guard.admit(request, endpoint="account")
     caller.principal.require_key()  # a token makes no other
     tokens = request.app.state.accounts.tokens
     token = await tokens.issue(caller.principal)
-    return {"access_token": token, "token_type": "Bearer", "expires_in": tokens.life_s}
+    return JSONResponse(
+        {"access_token": token, "token_type": "Bearer", "expires_in": tokens.life_s},
+        headers={"Cache-Control": "no-store"},
+    )
 
 
 @app.post("/translate")
