@@ -22,7 +22,7 @@ class Notes:
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
 
-    def run(self, _outputs: None, inputs: dict[str, Any]) -> list[Any]:
+    def run(self, _outputs: None, inputs: dict[str, Any], _options: None) -> list[Any]:
         self.calls.append(inputs)
         count = inputs["tokens"].shape[1] * kokoro.SAMPLE_RATE // 10
         return [np.sin(np.arange(count) * 0.1).astype(np.float32)]
