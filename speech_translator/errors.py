@@ -15,6 +15,9 @@
     │   ├── Unauthenticated           unauthenticated      no key or token, or none that is valid
     │   ├── Forbidden                 forbidden            the key lacks a scope, or owns it not
     │   ├── LimitExceeded             limit_exceeded       a rate limit or a quota is used up
+    │   ├── IdempotencyInProgress     idempotency_in_progress  the same request is at work
+    │   ├── IdempotencyKeyReused      idempotency_key_reused   for another request
+    │   ├── AnswerNotKept             answer_not_kept      done, and cannot be told again
     │   ├── NotFound                  not_found
     │   ├── MethodNotAllowed          method_not_allowed
     │   ├── UntrustedHost             untrusted_host       a Host that is not ours
@@ -151,6 +154,30 @@ class LimitExceeded(InvalidRequest):
     ) -> None:
         super().__init__(message, **details)
         self.retry_after = retry_after
+
+
+class IdempotencyInProgress(InvalidRequest):
+    """A request with the same Idempotency-Key is at work; ``retry_after`` is in seconds."""
+
+    code = "idempotency_in_progress"
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, **details: object
+    ) -> None:
+        super().__init__(message, **details)
+        self.retry_after = retry_after
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """The Idempotency-Key belongs to another request."""
+
+    code = "idempotency_key_reused"
+
+
+class AnswerNotKept(InvalidRequest):
+    """The request was done before, and its answer cannot be told again."""
+
+    code = "answer_not_kept"
 
 
 class NotFound(InvalidRequest):

@@ -36,6 +36,8 @@ _STATUS: Mapping[type[SpeechTranslatorError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.LimitExceeded: 429,
+    errors.IdempotencyInProgress: 409,
+    errors.AnswerNotKept: 409,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
     errors.UntrustedHost: 421,

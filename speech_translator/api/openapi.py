@@ -26,6 +26,7 @@ _MEANING: Mapping[int, str] = {
     403: "Sent on behalf of another site, or not allowed with this key",
     404: "There is no such thing, or it is not yours",
     408: "The body came too slowly",
+    409: "The same request is at work, or its answer was not kept; see `Idempotency-Key`",
     413: "Larger or longer than the limit",
     415: "A type of body or audio that is not taken",
     422: "Something in the request must change; `code` says what",
@@ -57,6 +58,17 @@ TIMEOUT_PARAMETER: Json = {
     "required": False,
     "description": "Seconds that the answer is worth waiting for; shortens the server's deadline.",
     "schema": {"type": "number", "exclusiveMinimum": 0},
+}
+IDEMPOTENCY_PARAMETER: Json = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": (
+        "A name of the client's for this request, unlike any other's. Sent again with the same "
+        "body within a day, the request is not done nor billed again: the answer is told again, "
+        "with `Idempotency-Replayed`."
+    ),
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
 _STATUS_HEADERS: Mapping[int, Json] = {
     401: {
@@ -190,7 +202,7 @@ def form_operation(
         "additionalProperties": False,
     }
     return {
-        "parameters": [TIMEOUT_PARAMETER],
+        "parameters": [TIMEOUT_PARAMETER, IDEMPOTENCY_PARAMETER],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
         **gives(content, failures=failures),
     }

@@ -6,6 +6,7 @@ The file has no name: nothing is left behind when the service ends, however it e
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import tempfile
 from collections.abc import AsyncIterable
 from pathlib import Path
@@ -36,6 +37,15 @@ class SpooledUpload:
         """All bytes, from the start."""
         self._file.seek(0)
         return self._file.read()
+
+    def digest(self) -> bytes:
+        """SHA-256 of the bytes; the next reader starts from the start."""
+        self._file.seek(0)
+        found = hashlib.sha256()
+        while piece := self._file.read(_WRITE_BYTES):
+            found.update(piece)
+        self._file.seek(0)
+        return found.digest()
 
     def close(self) -> None:
         """Delete the upload; twice does no harm."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Unauthenticated
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
+from speech_translator.security.idempotency import Idempotency
 from speech_translator.security.revocations import (
     Change,
     ChangesMissed,
@@ -35,6 +36,7 @@ from speech_translator.storage import (
     TokenStore,
     UsageStore,
 )
+from speech_translator.storage.idempotency import IdempotencyStore
 from speech_translator.storage.migrate import upgrade
 
 DAY_MS = 24 * 3600 * 1000
@@ -81,6 +83,7 @@ class Accounts:
         auth = AuthConfig(peppers)
         self._keys = KeyStore(database)
         self.usage = UsageStore(database)
+        self.idempotency = Idempotency(IdempotencyStore(database), peppers, clock=clock)
         self._audit = AuditLog(database)
         self._pepper = peppers[0]
         self._clock = clock

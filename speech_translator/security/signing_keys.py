@@ -11,13 +11,10 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-_NONCE_BYTES = 12
+from speech_translator.security.sealing import seal, unseal
+
 _PURPOSE = b"speech-translator signing keys"
 
 
@@ -48,23 +45,18 @@ class SigningKey:
 
     def seal(self, pepper: bytes) -> bytes:
         """The private key, to be kept."""
-        nonce = os.urandom(_NONCE_BYTES)
         raw = self.private.private_bytes_raw()
-        return nonce + _cipher(pepper).encrypt(nonce, raw, self.kid.encode())
+        return seal(raw, pepper=pepper, purpose=_PURPOSE, place=self.kid.encode())
 
     @classmethod
     def unseal(
         cls, kid: str, created_at: int, sealed: bytes, peppers: Sequence[bytes]
     ) -> SigningKey | None:
         """A key that was kept; None when it was sealed under none of the peppers."""
-        nonce, content = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        for pepper in peppers:
-            try:
-                raw = _cipher(pepper).decrypt(nonce, content, kid.encode())
-            except InvalidTag:
-                continue
-            return cls(kid, created_at, Ed25519PrivateKey.from_private_bytes(raw))
-        return None
+        raw = unseal(sealed, peppers=peppers, purpose=_PURPOSE, place=kid.encode())
+        if raw is None:
+            return None
+        return cls(kid, created_at, Ed25519PrivateKey.from_private_bytes(raw))
 
     @classmethod
     def generate(cls, created_at: int) -> SigningKey:
@@ -103,7 +95,3 @@ class KeyRing:
             keys = (SigningKey.generate(now_ms), *keys)
         kept = [key for key in keys if now_ms - key.created_at < every_ms + overlap_ms]
         return KeyRing(tuple(kept))
-
-
-def _cipher(pepper: bytes) -> AESGCM:
-    return AESGCM(HKDF(SHA256(), 32, None, _PURPOSE).derive(pepper))

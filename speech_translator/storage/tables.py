@@ -87,3 +87,19 @@ usage_segments = Table(
     Column("applied_at", BigInteger, nullable=False),
     Index("usage_segments_by_time", "applied_at"),
 )
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("fingerprint", LargeBinary(32), nullable=False),
+    Column("attempt", String(32), nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("status", Integer),
+    Column("content_type", String(128)),
+    Column("body", LargeBinary),
+    Index("idempotency_by_end", "expires_at"),
+)

@@ -28,6 +28,7 @@ from speech_translator.api.dependencies import (
     services_of,
     state_of,
 )
+from speech_translator.api.idempotency import Attempt, once
 from speech_translator.api.metering import reserved
 from speech_translator.api.multipart import multipart_mixed
 from speech_translator.api.negotiation import preferred_type
@@ -41,7 +42,7 @@ from speech_translator.api.parsing import (
     whole_number,
 )
 from speech_translator.api.schemas import RecordingInfo, SpeechAnswer, TranscriptAnswer
-from speech_translator.api.uploads import receive_upload
+from speech_translator.api.uploads import Upload, receive_upload
 from speech_translator.errors import EmptyAudio, InvalidField
 from speech_translator.exports import to_srt, to_text, to_vtt
 from speech_translator.languages import Language
@@ -56,6 +57,7 @@ from speech_translator.scalability.results import (
     Translation,
 )
 from speech_translator.security.guard import Caller
+from speech_translator.security.idempotency import HEADER
 from speech_translator.security.quotas import Reservation
 from speech_translator.security.scopes import Scope
 from speech_translator.security.tiers import file_bytes, smaller
@@ -66,7 +68,7 @@ router = APIRouter(tags=["speech"])
 
 RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 AUDIO_FORMATS = tuple(MEDIA_TYPES)
-_FAILURES = (400, 401, 403, 408, 413, 415, 422, 502, 503, 504)
+_FAILURES = (400, 401, 403, 408, 409, 413, 415, 422, 502, 503, 504)
 _LANGUAGE = {"type": "string", "maxLength": 35}
 _FILE = {"type": "string", "format": "binary", "description": "The recording."}
 _GLOSSARY = {"type": "string", "description": "A JSON object: source terms and their translations."}
@@ -150,6 +152,8 @@ class _Received(Generic[Form]):
     audio: DecodedAudio
     context: RequestContext
     caller: Caller
+    parts: tuple[bytes, ...] = ()
+    """What an ``Idempotency-Key`` stands for: fields and file. Empty where none was sent."""
 
 
 async def _receive(
@@ -179,6 +183,7 @@ async def _receive(
     ) as upload:
         form = parse(upload.fields, settings)
         check(form)
+        parts = await _parts(upload) if HEADER in request.headers else ()
         audio = await cancel_on_disconnect(
             request,
             services_of(request).decoders.decode(
@@ -189,7 +194,7 @@ async def _receive(
     longest_s = settings.audio_request_timeout_s + audio.duration
     spent_s = time.monotonic() - began
     context = request_context(request, longest_s, spent_s=spent_s, owner=caller.owner)
-    return _Received(form, audio, context, caller)
+    return _Received(form, audio, context, caller, parts)
 
 
 @router.post(
@@ -233,21 +238,37 @@ async def transcribe_audio(request: Request) -> Response:
         state_of(request).settings.max_audio_s,
     )
     form, audio = received.form, received.audio
-    async with _taken(request, received, "transcribe") as reservation:
-        found = await cancel_on_disconnect(
-            request,
-            translator.transcribe(
-                audio.samples,
-                language=form.source,
-                target=form.target,
-                word_timestamps=form.words,
-                glossary=form.glossary,
-                context=received.context,
-            ),
-        )
-        answer = _transcript(request, form, audio, found)
-        await reservation.settle(characters=len(found.text) if found.translation else 0)
+    async with _once(request, received) as attempt:
+        if attempt.replayed is not None:
+            return attempt.replayed
+        async with _taken(request, received, "transcribe") as reservation:
+            found = await cancel_on_disconnect(
+                request,
+                translator.transcribe(
+                    audio.samples,
+                    language=form.source,
+                    target=form.target,
+                    word_timestamps=form.words,
+                    glossary=form.glossary,
+                    context=received.context,
+                ),
+            )
+            answer = _transcript(request, form, audio, found)
+            await attempt.keep(answer)
+            await reservation.settle(characters=len(found.text) if found.translation else 0)
     return answer
+
+
+def _once(request: Request, received: _Received[Form]) -> AbstractAsyncContextManager[Attempt]:
+    """Whether the same recording was answered before under the same ``Idempotency-Key``."""
+    longest_s = received.context.deadline.remaining()
+    return once(request, received.caller, received.parts, longest_s=longest_s)
+
+
+async def _parts(upload: Upload) -> tuple[bytes, ...]:
+    """Fields by name, and the file's digest."""
+    fields = [part.encode() for pair in sorted(upload.fields.items()) for part in pair]
+    return (*fields, await asyncio.to_thread(upload.file.digest))
 
 
 def _taken(
@@ -332,22 +353,26 @@ async def translate_speech(request: Request) -> Response:
         state_of(request).settings.max_spoken_audio_s,
     )
     form = received.form
-    async with _taken(request, received, "speech") as reservation:
-        spoken = await cancel_on_disconnect(
-            request,
-            translator.translate_speech(
-                received.audio.samples,
-                source=form.source,
-                target=form.target,
-                voice=form.voice,
-                glossary=form.glossary,
-                context=received.context,
-            ),
-        )
-        speech = spoken.speech
-        state_of(request).metrics.audio("spoken", len(speech.samples) / speech.sample_rate)
-        answer = await asyncio.to_thread(_spoken, request, form, spoken)
-        await reservation.settle(characters=len(spoken.transcription.text))
+    async with _once(request, received) as attempt:
+        if attempt.replayed is not None:
+            return attempt.replayed
+        async with _taken(request, received, "speech") as reservation:
+            spoken = await cancel_on_disconnect(
+                request,
+                translator.translate_speech(
+                    received.audio.samples,
+                    source=form.source,
+                    target=form.target,
+                    voice=form.voice,
+                    glossary=form.glossary,
+                    context=received.context,
+                ),
+            )
+            speech = spoken.speech
+            state_of(request).metrics.audio("spoken", len(speech.samples) / speech.sample_rate)
+            answer = await asyncio.to_thread(_spoken, request, form, spoken)
+            await attempt.keep(answer)
+            await reservation.settle(characters=len(spoken.transcription.text))
     return answer
 
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from speech_translator.api.answers import json_response, text_answer
+from speech_translator.api.answers import encode, json_response, text_answer
 from speech_translator.api.body import cancel_on_disconnect
 from speech_translator.api.dependencies import (
     admitted,
@@ -18,8 +18,9 @@ from speech_translator.api.dependencies import (
     services_of,
     state_of,
 )
+from speech_translator.api.idempotency import once
 from speech_translator.api.metering import reserved
-from speech_translator.api.openapi import TIMEOUT_PARAMETER, json_operation
+from speech_translator.api.openapi import IDEMPOTENCY_PARAMETER, TIMEOUT_PARAMETER, json_operation
 from speech_translator.api.parsing import checked_glossary, source_language, target_language
 from speech_translator.api.schemas import TranslateTextAnswer, TranslateTextRequest
 from speech_translator.errors import EmptyText, TextTooLong, TooManyTexts
@@ -45,8 +46,8 @@ _decoder = msgspec.json.Decoder(TranslateTextRequest)
     openapi_extra=json_operation(
         TranslateTextRequest,
         TranslateTextAnswer,
-        parameters=[TIMEOUT_PARAMETER],
-        failures=(400, 401, 403, 408, 413, 415, 422, 502, 503, 504),
+        parameters=[TIMEOUT_PARAMETER, IDEMPOTENCY_PARAMETER],
+        failures=(400, 401, 403, 408, 409, 413, 415, 422, 502, 503, 504),
     ),
 )
 async def translate_text(request: Request) -> Response:
@@ -68,33 +69,38 @@ async def translate_text(request: Request) -> Response:
     characters = _check(texts, settings, caller.tier)
     state.metrics.text_taken(characters)
     glossary = checked_glossary(wanted.glossary, settings)
-    async with reserved(
-        request, state.metering, caller, "translate", characters=characters
-    ) as reservation:
-        translations = await cancel_on_disconnect(
-            request,
-            services.translator.translate(
-                texts,
-                source=source,
-                target=target,
-                text_format=wanted.format,
-                glossary=glossary,
-                context=context,
-            ),
-        )
-        answer = json_response(
-            text_answer(
-                translations,
-                target=target,
-                auto=source is None,
-                as_list=texts is wanted.text,
-                request_id=request_id_of(request),
+    about = [encode(wanted)]
+    async with once(request, caller, about, longest_s=settings.request_timeout_s) as attempt:
+        if attempt.replayed is not None:
+            return attempt.replayed
+        async with reserved(
+            request, state.metering, caller, "translate", characters=characters
+        ) as reservation:
+            translations = await cancel_on_disconnect(
+                request,
+                services.translator.translate(
+                    texts,
+                    source=source,
+                    target=target,
+                    text_format=wanted.format,
+                    glossary=glossary,
+                    context=context,
+                ),
             )
-        )
-        if not state.metering.bill_cached:
-            pairs = zip(texts, translations, strict=True)
-            characters -= sum(len(text) for text, found in pairs if found.cached)
-        await reservation.settle(characters=characters)
+            answer = json_response(
+                text_answer(
+                    translations,
+                    target=target,
+                    auto=source is None,
+                    as_list=texts is wanted.text,
+                    request_id=request_id_of(request),
+                )
+            )
+            if not state.metering.bill_cached:
+                pairs = zip(texts, translations, strict=True)
+                characters -= sum(len(text) for text, found in pairs if found.cached)
+            await attempt.keep(answer)
+            await reservation.settle(characters=characters)
     return answer
 
 

@@ -1,0 +1,96 @@
+"""``Idempotency-Key`` on the routes that compute: their answers are kept and given again.
+
+Answers that hold a secret, such as a new key's, are never kept: those routes take no such key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from speech_translator.api.dependencies import accounts_of
+from speech_translator.errors import StoreUnavailable
+from speech_translator.security.guard import Caller
+from speech_translator.security.idempotency import HEADER, Answer, Begun, Idempotency
+
+REPLAYED = "Idempotency-Replayed"
+_SLACK_S = 30.0
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One attempt at a request. ``replayed`` is the answer that it had before, if it had one."""
+
+    service: Idempotency | None = None
+    begun: Begun | None = None
+    replayed: Response | None = None
+    kept: bool = False
+
+    async def keep(self, response: Response) -> None:
+        """Keep an answer before usage is settled and before it is sent.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+            IdempotencyInProgress: another attempt has taken the request over.
+        """
+        if self.service is not None and self.begun is not None:
+            kind = response.headers.get("content-type", "")
+            answer = Answer(response.status_code, kind, bytes(response.body))
+            await self.service.keep(self.begun, answer)
+            self.kept = True
+
+
+@asynccontextmanager
+async def once(
+    request: Request, caller: Caller, parts: Iterable[bytes], *, longest_s: float
+) -> AsyncIterator[Attempt]:
+    """The block does the request, unless it was done before under the same key.
+
+    An attempt whose answer was not kept by the end of the block may be made again.
+
+    Args:
+        request: what is asked.
+        caller: whose it is.
+        parts: all that makes the request what it is, beside its route.
+        longest_s: seconds that it may be at work.
+
+    Raises:
+        InvalidField, IdempotencyKeyReused, IdempotencyInProgress, AnswerNotKept,
+        StoreUnavailable: as ``Idempotency.begin``.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        yield Attempt()
+        return
+    service = (await accounts_of(request)).idempotency
+    about = (request.url.path.encode(), request.headers.get("accept", "").encode(), *parts)
+    found = await service.begin(
+        caller.subject, key, fingerprint_of(about), longest_s=longest_s + _SLACK_S
+    )
+    if isinstance(found, Answer):
+        headers = {REPLAYED: "true", "Content-Type": found.content_type}
+        yield Attempt(replayed=Response(found.body, found.status, headers), kept=True)
+        return
+    attempt = Attempt(service, found)
+    try:
+        yield attempt
+    finally:
+        if not attempt.kept:
+            with contextlib.suppress(StoreUnavailable):  # its lease ends by itself
+                await asyncio.shield(service.abandon(found))
+
+
+def fingerprint_of(parts: Iterable[bytes]) -> bytes:
+    """One digest of parts, each with its length: no two lists of parts have the same."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.digest()
