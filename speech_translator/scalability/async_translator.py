@@ -19,13 +19,10 @@ from speech_translator.scalability.results import (
     Transcription,
     Translation,
 )
+from speech_translator.scalability.sentence_translation import Sentence
 from speech_translator.scalability.speech_translation import SpeechTranslation
 from speech_translator.scalability.synthesis import Synthesis
-from speech_translator.scalability.text_translation import (
-    Sentence,
-    TextFormat,
-    TextTranslation,
-)
+from speech_translator.scalability.text_translation import TextFormat, TextTranslation
 from speech_translator.settings import Settings
 
 

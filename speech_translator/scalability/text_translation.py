@@ -1,18 +1,14 @@
-"""Texts to texts: detection, the plan over sentences, the cache, the chain of routes."""
+"""Texts to texts: detection, the routes of a pair, and the plan over sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass
 from typing import Literal
-
-from msgspec.structs import replace
 
 from speech_translator import text as texts_
 from speech_translator.engines import catalog, routing
-from speech_translator.engines.values import EngineInfo, TranslateCall
 from speech_translator.errors import (
     EngineUnavailable,
     LanguageNotDetected,
@@ -21,10 +17,11 @@ from speech_translator.errors import (
     UnsupportedPair,
 )
 from speech_translator.languages import Language
-from speech_translator.scalability.cache_manager import MemoryCache, SingleFlight, cache_key
+from speech_translator.scalability.cache_manager import MemoryCache
 from speech_translator.scalability.concurrency import run_all
 from speech_translator.scalability.engine_access import EngineAccess
 from speech_translator.scalability.results import RequestContext, Translation
+from speech_translator.scalability.sentence_translation import Sentence, SentenceTranslation
 
 TextFormat = Literal["text", "html"]
 
@@ -36,20 +33,6 @@ SENTENCES_AT_ONCE = 8
 
 UNTRANSLATED = "none"
 """The ``engine`` of an answer that needed none: same language, or nothing but signs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One translated sentence, as cached."""
-
-    text: str
-    route: tuple[str, ...]
-    degraded: bool = False
-
-    @property
-    def engines(self) -> set[str]:
-        """Who took its steps."""
-        return {step.partition(":")[0] for step in self.route}
 
 
 class TextTranslation:
@@ -66,11 +49,8 @@ class TextTranslation:
     ) -> None:
         self._access = access
         self._chain = tuple(chain)
-        self._cache = cache
-        self._flights: SingleFlight[Sentence] = SingleFlight()
+        self._by_sentence = SentenceTranslation(access, cache)
         self._planner = routing.RoutePlanner(())
-        self._revision = ""
-        self._contextual: frozenset[str] = frozenset()
         self._rules: frozenset[str] = frozenset()
 
     def planner(self) -> routing.RoutePlanner:
@@ -78,14 +58,13 @@ class TextTranslation:
         infos = tuple(self._access.infos(self._chain))
         if infos != self._planner.engines:
             self._planner = routing.RoutePlanner(infos)
-            self._revision = _revision(infos)
-            self._contextual = frozenset(info.name for info in infos if info.uses_context)
+            self._by_sentence.serve(infos)
             self._rules = frozenset(info.name for info in infos if info.rule_based)
         return self._planner
 
     def joined(self) -> int:
         """Sentences that waited for an equal one under way."""
-        return self._flights.joined
+        return self._by_sentence.joined
 
     async def translate(
         self,
@@ -190,7 +169,7 @@ class TextTranslation:
                 text, source, target, UNTRANSLATED, (), detected_language=detected_language
             )
         routes = self.check_pair(source, target)
-        hints = self._hints_for(routes)
+        hints = self._by_sentence.hints_for(routes)
         plan = texts_.plan(
             text,
             source=source,
@@ -220,13 +199,6 @@ class TextTranslation:
             detected_language=detected_language,
         )
 
-    def _hints_for(self, routes: Sequence[routing.Route]) -> texts_.Hints | None:
-        """Where hints are noted; None where no engine would read them."""
-        if not self._contextual:
-            return None
-        engines = {step.engine for route in routes for step in route}
-        return None if self._contextual.isdisjoint(engines) else texts_.Hints()
-
     async def _sentences(
         self,
         batch: Sequence[str],
@@ -239,65 +211,11 @@ class TextTranslation:
         told = [None] * len(batch) if hints is None else hints.latest
         return await run_all(
             (
-                self._sentence(sentence, source, target, routes, context, hint)
+                self._by_sentence.translate(sentence, source, target, routes, context, hint)
                 for sentence, hint in zip(batch, told, strict=True)
             ),
             at_once=SENTENCES_AT_ONCE,
         )
-
-    async def _sentence(
-        self,
-        sentence: str,
-        source: Language,
-        target: Language,
-        routes: Sequence[routing.Route],
-        context: RequestContext,
-        hint: texts_.Hint | None,
-    ) -> tuple[Sentence, bool]:
-        """One sentence and whether it came from the cache."""
-        if not context.use_cache:
-            return await self._by_routes(sentence, routes, context, hint), False
-        around = () if hint is None else (repr(hint.glossary), hint.context)
-        key = cache_key(
-            "text", self._revision, source.key, target.key, context.owner, sentence, *around
-        )
-        kept = self._cache.get(key)
-        if kept is not None:
-            return kept, True
-        urgency = bytes([context.priority])  # nobody waits at a less urgent caller's place
-        answer = await self._flights.run(
-            key + urgency,
-            lambda: self._by_routes(sentence, routes, context, hint),
-            context.deadline,
-        )
-        if not answer.degraded:
-            self._cache.put(key, answer, 2 * len(sentence) + 2 * len(answer.text))
-        return answer, False
-
-    async def _by_routes(
-        self,
-        sentence: str,
-        routes: Sequence[routing.Route],
-        context: RequestContext,
-        hint: texts_.Hint | None,
-    ) -> Sentence:
-        async def walk(route: routing.Route, attempt: RequestContext) -> str:
-            found = sentence
-            for step in route:
-                call = TranslateCall(found, step.source, step.target)
-                if hint is not None and step.engine in self._contextual:
-                    # What precedes it is in the language of the first step.
-                    before = hint.context if step is route[0] else ""
-                    call = replace(call, glossary=hint.glossary, context=before)
-                result = await self._access.call(step.engine, call, attempt)
-                assert isinstance(result, str)  # noqa: S101 - the contract of TranslateCall
-                found = result
-            return found
-
-        translated, index = await self._access.first_answer(
-            routes, lambda route: [step.engine for step in route], context, walk
-        )
-        return Sentence(translated, routing.names(routes[index]), degraded=index > 0)
 
 
 @contextmanager
@@ -312,11 +230,6 @@ def _place(index: int, count: int) -> Iterator[None]:
         told = copy(error)
         told.details = {**error.details, "index": index}
         raise told from error
-
-
-def _revision(infos: Sequence[EngineInfo]) -> str:
-    """What distinguishes the results of one set of engines and weights from another's."""
-    return "|".join(f"{info.name}={','.join(info.models)}" for info in infos)
 
 
 def _read(text: str, text_format: TextFormat) -> str:
