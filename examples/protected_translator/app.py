@@ -20,12 +20,14 @@ from speech_translator.security import (
     AnswerHeaders,
     Caller,
     Guard,
-    MemoryLimitStore,
     RateLimiter,
     Scope,
     load_tiers,
     open_accounts,
 )
+from speech_translator.security.fallback import FallbackConfig
+from speech_translator.security.redis_client import RedisConfig
+from speech_translator.security.shared import shared_in_redis
 from speech_translator.services import open_services
 from speech_translator.settings import load_settings
 from speech_translator.text import validate_text
@@ -40,14 +42,18 @@ ENGLISH, PORTUGUESE = Language.parse("en"), Language.parse("pt")
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open what the application needs, and close it at the end."""
     tiers = load_tiers(Path("tiers.toml"))
-    limiter = RateLimiter(MemoryLimitStore(), tiers)
     pepper = os.environ["SECRET_PEPPER"].encode()
+    redis = RedisConfig(os.environ["REDIS_URL"])
     settings = load_settings(translators=("bergamot",))
     async with (
-        open_accounts(os.environ["DATABASE_URL"], [pepper]) as accounts,
+        shared_in_redis(redis, FallbackConfig(replicas=2)) as shared,
+        open_accounts(
+            os.environ["DATABASE_URL"], [pepper], revocations=shared.revocations
+        ) as accounts,
         open_services(settings, tasks={"translation"}, decode=False) as services,
     ):
         await services.broker.wait_ready()
+        limiter = RateLimiter(shared.limits, tiers)
         app.state.guard = Guard(accounts.authenticate, limiter, tiers)
         app.state.accounts = accounts
         app.state.translator = services.translator

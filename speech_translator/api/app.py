@@ -133,9 +133,8 @@ def _lifespan(
         if given is None and not structlog.is_configured():  # served by uvicorn's own command
             start_logging(state.settings)
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(state.shared.close)
+            await stack.enter_async_context(state.shared)
             stack.push_async_callback(state.accounts.close)
-            await state.shared.look()
             if state.settings.environment == "production":
                 await state.accounts.get()
             stack.push_async_callback(state.metering.journal.stop)

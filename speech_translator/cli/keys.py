@@ -27,13 +27,12 @@ async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
     from speech_translator.api.accounts import AccountsDoor  # noqa: PLC0415  start quickly
     from speech_translator.api.shared import shared_of  # noqa: PLC0415
 
-    shared = shared_of(settings)
-    door = AccountsDoor(settings, shared.revocations)
-    try:
-        yield await door.get()
-    finally:
-        await door.close()
-        await shared.close()
+    async with shared_of(settings) as shared:
+        door = AccountsDoor(settings, shared.revocations)
+        try:
+            yield await door.get()
+        finally:
+            await door.close()
 
 
 def _actor() -> Actor:

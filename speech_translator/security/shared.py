@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from speech_translator.security.fallback import FallbackConfig, Listener, ignore
 from speech_translator.security.leases import LeaseStore, MemoryLeaseStore
@@ -23,16 +23,24 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """Counters of limits, leases of live sessions, and the word of revocations."""
+    """Counters of limits, leases of live sessions, and the word of revocations.
+
+    As a context it is looked for at the start, where it need not answer, and closed at the end.
+    """
 
     limits: LimitStore
     leases: LeaseStore
     revocations: Revocations
     close: Callable[[], Awaitable[None]] = _nothing
 
-    async def look(self) -> None:
-        """Find out at the start whether the shared store answers; it need not."""
+    async def __aenter__(self) -> Self:
+        """Find out whether the shared store answers, before somebody waits for it."""
         await self.limits.peek(())
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Close what was opened."""
+        await self.close()
 
 
 def shared_in_memory() -> Shared:

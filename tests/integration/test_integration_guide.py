@@ -14,6 +14,7 @@ import pytest
 from scripts.prepare import pinned
 from tests.support.guide import Section, Walk, sections
 from tests.support.postgres_server import postgres_server
+from tests.support.redis_server import redis_server
 from tests.support.server import ROOT
 
 PAGE = (ROOT / "docs" / "INTEGRATION_GUIDE.md").read_text(encoding="utf-8")
@@ -86,8 +87,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     )
     for name in CHECKOUT:
         shutil.copy(ROOT / name, checkout)
-    with postgres_server() as postgres:
-        replaced = {"postgresql://db.example/accounts": f"'{postgres.create('accounts')}'"}
+    with postgres_server() as postgres, redis_server() as redis:
+        replaced = {
+            "postgresql://db.example/accounts": f"'{postgres.create('accounts')}'",
+            "redis://localhost:6379/0": f"unix://{redis.socket}",
+        }
         walk = Walk(project, environment_of(folder), replaced)
         try:
             yield Reader(walk)
