@@ -16,6 +16,7 @@ from fastapi.openapi.utils import get_openapi
 from speech_translator import __version__
 from speech_translator.api import schemas
 from speech_translator.problems import PROBLEM_TYPE
+from speech_translator.security.scopes import Scope
 
 Json = dict[str, Any]
 
@@ -49,8 +50,8 @@ _SCHEMES: Json = {
         "`bearer.<token>`.",
     },
 }
-_SECURITY: list[Json] = [{"ApiKey": []}, {"Bearer": []}]
-"""Either will do."""
+_OPERATORS = "/admin/"
+"""What stands under it is for administrators."""
 
 TIMEOUT_PARAMETER: Json = {
     "name": "X-Request-Timeout",
@@ -162,9 +163,18 @@ def gives(
     description: str = "The answer",
     failures: Sequence[int] = (),
     status: int = 200,
+    scope: Scope | None = None,
 ) -> Json:
-    """``openapi_extra`` of a route without a body."""
-    return {"responses": {str(status): answer(description, content), **errors(*failures)}}
+    """``openapi_extra`` of a route without a body; ``scope`` as ``asks_for``."""
+    return {
+        "responses": {str(status): answer(description, content), **errors(*failures)},
+        **({} if scope is None else asks_for(scope)),
+    }
+
+
+def asks_for(*scopes: Scope) -> Json:
+    """The credentials that open an operation, either of them, with the scopes that they need."""
+    return {"security": [{name: [str(scope) for scope in scopes]} for name in _SCHEMES]}
 
 
 def json_operation(
@@ -175,6 +185,7 @@ def json_operation(
     status: int = 200,
     optional: bool = False,
     parameters: Sequence[Json] = (),
+    scope: Scope | None = None,
 ) -> Json:
     """``openapi_extra`` of a route from JSON to JSON, with a body that may be left out."""
     return {
@@ -183,7 +194,7 @@ def json_operation(
             "required": not optional,
             "content": {"application/json": {"schema": ref(body)}},
         },
-        **gives({"application/json": ref(found)}, failures=failures, status=status),
+        **gives({"application/json": ref(found)}, failures=failures, status=status, scope=scope),
     }
 
 
@@ -193,6 +204,7 @@ def form_operation(
     required: Sequence[str],
     content: Mapping[str, Json],
     failures: Sequence[int],
+    scope: Scope | None = None,
 ) -> Json:
     """``openapi_extra`` of a route that takes an upload."""
     form: Json = {
@@ -204,7 +216,7 @@ def form_operation(
     return {
         "parameters": [TIMEOUT_PARAMETER, IDEMPOTENCY_PARAMETER],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form}}},
-        **gives(content, failures=failures),
+        **gives(content, failures=failures, scope=scope),
     }
 
 
@@ -229,12 +241,13 @@ def components() -> Json:
 def _ask_for_keys(paths: Json) -> None:
     """Every operation that may answer 401 needs a key or a token, and counts its requests."""
     limits = {name: {"$ref": f"#/components/headers/{name}"} for name in _LIMITS}
-    for operations in paths.values():
+    for path, operations in paths.items():
+        scopes = (Scope.ADMIN,) if path.startswith(_OPERATORS) else ()
         for operation in operations.values():
             responses = operation["responses"]
             if "401" not in responses:
                 continue
-            operation["security"] = _SECURITY
+            operation.setdefault("security", asks_for(*scopes)["security"])
             for status, found in responses.items():
                 if status.startswith("2"):
                     found["headers"] = {**found.get("headers", {}), **limits}

@@ -12,6 +12,9 @@ import schemathesis
 KEPT = frozenset(os.environ["KEPT_IDS"].split())
 """Ids that the run itself lives on: its keys, and who holds them."""
 
+HELD = frozenset(os.environ["HELD_SCOPES"].split())
+"""What the credential of this round opens."""
+
 SHORT_S = 1.0
 
 
@@ -36,6 +39,15 @@ def no_server_error(context, response, case):
     if status == 504 and "504" in documented and _short(case.headers or {}):
         return
     raise AssertionError(f"a server error, {status}")
+
+
+@schemathesis.check
+def needed_scope(context, response, case):
+    """Nothing is done for a credential without the scope that the document asks for."""
+    choices = case.operation.definition.raw.get("security", [])
+    needed = {scope for choice in choices for scopes in choice.values() for scope in scopes}
+    if response.status_code < 300 and not needed <= HELD and "admin" not in HELD:
+        raise AssertionError(f"done without the scope {', '.join(needed)}")
 
 
 def _short(headers):

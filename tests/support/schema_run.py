@@ -26,8 +26,8 @@ from tests.support.server import ROOT, Server, start_server
 ROUND_S = 240
 """Longest time for one round."""
 
-ROUNDS = 40
-PLAIN = ("enterprise", "admin")
+ROUNDS = 60
+CLOSES = "DELETE /auth/token"
 OPERATIONS = 20
 """About how many there are: the fuzzing phase takes its share of the cases for each."""
 
@@ -46,6 +46,7 @@ path = "{events}"
 
 [generation]
 database = "none"
+with-security-parameters = {invented}
 max-examples = {examples}
 
 [checks.not_a_server_error]  # `no_server_error` of our hooks is stricter where it matters
@@ -91,7 +92,7 @@ class SchemaReport:
 
 
 def fuzz(count: int, *, seed: int = 1) -> SchemaReport:
-    """At least ``count`` cases, half of them with each key; further seeds until there are.
+    """At least ``count`` cases, in rounds with each credential; further seeds until there are.
 
     Raises:
         RuntimeError: schemathesis did not run to its end.
@@ -100,7 +101,7 @@ def fuzz(count: int, *, seed: int = 1) -> SchemaReport:
     report = SchemaReport()
     begin = time.perf_counter()
     answered: set[str] = set()
-    with tempfile.TemporaryDirectory() as name, _service(Path(name)) as (server, keys, kept):
+    with tempfile.TemporaryDirectory() as name, _service(Path(name)) as (server, credentials, kept):
         with server.client() as client:
             document = client.get("/openapi.json").json()
         labels = {
@@ -109,16 +110,19 @@ def fuzz(count: int, *, seed: int = 1) -> SchemaReport:
             for method in operations
         }
         report.operations = len(labels)
-        while report.cases < count or report.rounds < len(PLAIN):
+        while report.cases < count or report.rounds < len(credentials):
             if report.rounds == ROUNDS:
                 raise TimeoutError(f"{report.cases} cases after {ROUNDS} rounds")
+            credential = credentials[report.rounds % len(credentials)]
             config = CONFIG.format(
-                seed=seed + report.rounds // len(PLAIN),
+                seed=seed + report.rounds // len(credentials),
                 events=Path(name) / "events",
-                examples=max(5, count // len(PLAIN) // OPERATIONS),
+                examples=max(5, count // len(credentials) // OPERATIONS),
+                # Beside a token, an invented key would be the one that counts.
+                invented=str(credential.name != "Authorization").lower(),
             )
             (Path(name) / "config.toml").write_text(config)
-            _round(server, keys[report.rounds % len(PLAIN)], Path(name), kept)
+            _round(server, credential, Path(name), kept)
             _count(report, answered, Path(name) / "events")
             report.rounds += 1
     report.unanswered = sorted(labels - answered)
@@ -126,9 +130,18 @@ def fuzz(count: int, *, seed: int = 1) -> SchemaReport:
     return report
 
 
+@dataclass(frozen=True)
+class _Credential:
+    """A header, and the scopes that it opens."""
+
+    name: str
+    value: str
+    scopes: str
+
+
 @contextmanager
-def _service(folder: Path) -> Iterator[tuple[Server, tuple[str, ...], str]]:
-    """The service as in production, a key of each kind, and the ids that must outlive the run."""
+def _service(folder: Path) -> Iterator[tuple[Server, tuple[_Credential, ...], str]]:
+    """The service as in production, its credentials, and the ids that must outlive the run."""
     limits = "requests_per_minute requests_per_day characters_per_minute characters_per_month"
     tiers = "\n".join(f"{name} = {WIDE}" for name in (*limits.split(), "audio_minutes_per_month"))
     (folder / "tiers.toml").write_text(f"[enterprise]\n{tiers}\n")
@@ -153,18 +166,29 @@ def _service(folder: Path) -> Iterator[tuple[Server, tuple[str, ...], str]]:
         with server.client() as client:
             asked = {"user_id": "customer", "tier": "enterprise"}
             answer = client.post("/auth/api-key", json=asked)
+            key = answer.json()["api_key"]
             listed = client.get("/auth/api-keys").json()["keys"]
-        kept = ["root", "customer", *(key["key_id"] for key in listed)]
-        yield server, (answer.json()["api_key"], made.stdout.strip()), " ".join(kept)
+            asked = {"scopes": ["translate"]}
+            token = client.post("/auth/token", json=asked, headers={"X-API-Key": key}).json()
+        credentials = (
+            _Credential("X-API-Key", key, "translate transcribe speech stream"),
+            _Credential("X-API-Key", made.stdout.strip(), "admin"),
+            _Credential("Authorization", f"Bearer {token['access_token']}", "translate"),
+        )
+        yield server, credentials, " ".join(["root", "customer", *(k["key_id"] for k in listed)])
 
 
-def _round(server: Server, key: str, folder: Path, kept: str) -> None:
+def _round(server: Server, credential: _Credential, folder: Path, kept: str) -> None:
     """One run of its command; its events are left in the folder."""
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "config.toml"]
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", "config.toml", "run"]
+    header = f"{credential.name}: {credential.value}"
+    known = {"KEPT_IDS": kept, "HELD_SCOPES": credential.scopes}
+    # A token that closed itself would leave nothing to ask with.
+    left_out = [f"--exclude-name={CLOSES}"] if credential.name == "Authorization" else []
     done = subprocess.run(
-        [*command, "run", f"{server.url}/openapi.json", "--header", f"X-API-Key: {key}"],
+        [*command, f"{server.url}/openapi.json", f"--header={header}", *left_out],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "KEPT_IDS": kept, "NO_PROXY": "*"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NO_PROXY": "*", **known},
         check=False,
         capture_output=True,
         text=True,

@@ -891,6 +891,14 @@ PUBLIC = {
 }
 """What anybody may ask for; every other operation is asked for with a key, and says so."""
 
+SCOPES = {
+    "POST /auth/api-key": ("admin",),
+    "POST /transcribe/audio": ("transcribe",),
+    "POST /translate/speech": ("speech",),
+    "POST /translate/text": ("translate",),
+}
+"""What a key must open for an operation, beside those under /admin/."""
+
 
 async def test_the_document_asks_for_a_key_wherever_one_is_needed(api):
     document = (await api.client.get("/openapi.json")).json()
@@ -905,6 +913,10 @@ async def test_the_document_asks_for_a_key_wherever_one_is_needed(api):
         offered = [scheme for choice in operations[name]["security"] for scheme in choice]
         assert set(offered) == set(kinds) == {"ApiKey", "Bearer"}
         assert "429" in operations[name]["responses"]
+        needed = {
+            tuple(roles) for choice in operations[name]["security"] for roles in choice.values()
+        }
+        assert needed == {SCOPES.get(name, ("admin",) if "/admin/" in name else ())}
         failure = operations[name]["responses"]["401"]
         assert failure["headers"]["WWW-Authenticate"]["required"]
 

@@ -220,6 +220,7 @@ async def _receive(
             "text/vtt": {"type": "string"},
         },
         failures=_FAILURES,
+        scope=Scope.TRANSCRIBE,
     ),
 )
 async def transcribe_audio(request: Request) -> Response:
@@ -333,6 +334,7 @@ def _transcript(
             "multipart/mixed": {"type": "string", "format": "binary"},
         },
         failures=_FAILURES,
+        scope=Scope.SPEECH,
     ),
 )
 async def translate_speech(request: Request) -> Response:

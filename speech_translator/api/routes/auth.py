@@ -56,6 +56,7 @@ _BOOTSTRAPS = Rate("bootstrap", 10)
         ApiKeyAnswer,
         failures=(400, 401, 403, 408, 413, 415, 422, 429, 503),
         status=201,
+        scope=Scope.ADMIN,
     ),
 )
 async def create_api_key(request: Request) -> Response:

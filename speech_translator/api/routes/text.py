@@ -46,6 +46,7 @@ _decoder = msgspec.json.Decoder(TranslateTextRequest)
     openapi_extra=json_operation(
         TranslateTextRequest,
         TranslateTextAnswer,
+        scope=Scope.TRANSLATE,
         parameters=[TIMEOUT_PARAMETER, IDEMPOTENCY_PARAMETER],
         failures=(400, 401, 403, 408, 409, 413, 415, 422, 502, 503, 504),
     ),
