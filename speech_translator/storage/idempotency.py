@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from speech_translator.storage.database import Database
@@ -58,19 +58,29 @@ class IdempotencyStore:
         over = or_(columns.expires_at <= wanted.created_at, given_up)
         values = _values(wanted)
         async with self._database.write() as connection:
-            postgres = self._database.dialect == "postgresql"
-            new: Any = (postgresql.insert if postgres else sqlite.insert)(idempotency)
-            added = await connection.execute(new.values(values).on_conflict_do_nothing())
-            if added.rowcount == 1:
-                return None
-            taken = await connection.execute(update(idempotency).where(place, over).values(values))
-            if taken.rowcount == 1:
-                return None
-            row = (await connection.execute(select(idempotency).where(place))).one_or_none()
-            if row is None:  # forgotten in between
-                await connection.execute(insert(idempotency).values(values))
-                return None
+            while True:
+                added = await connection.execute(
+                    self._insert().values(values).on_conflict_do_nothing()
+                )
+                if added.rowcount == 1:
+                    return None
+                taken = await connection.execute(
+                    update(idempotency).where(place, over).values(values)
+                )
+                if taken.rowcount == 1:
+                    return None
+                row = (await connection.execute(select(idempotency).where(place))).one_or_none()
+                if row is not None:  # else it was given up in between
+                    break
         return IdempotencyRecord(**row._mapping)  # noqa: SLF001 - the documented way
+
+    async def extend(self, begun: IdempotencyRecord, lease_until: int) -> bool:
+        """The attempt is still at work; False when it is done, or another one is."""
+        async with self._database.write() as connection:
+            changed = await connection.execute(
+                update(idempotency).where(_attempt(begun)).values(lease_until=lease_until)
+            )
+        return changed.rowcount == 1
 
     async def complete(
         self, begun: IdempotencyRecord, *, status: int, content_type: str, body: bytes | None
@@ -114,6 +124,11 @@ class IdempotencyStore:
                 delete(idempotency).where(idempotency.c.expires_at <= before_ms)
             )
         return gone.rowcount
+
+    def _insert(self) -> Any:
+        """An ``INSERT`` that may say what to do on a conflict: both dialects write it alike."""
+        postgres = self._database.dialect == "postgresql"
+        return (postgresql.insert if postgres else sqlite.insert)(idempotency)
 
 
 def _attempt(begun: IdempotencyRecord) -> Any:

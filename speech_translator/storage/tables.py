@@ -91,7 +91,7 @@ usage_segments = Table(
 idempotency = Table(
     "idempotency",
     metadata,
-    Column("owner", String(128), primary_key=True),
+    Column("owner", String(160), primary_key=True),
     Column("digest", LargeBinary(32), primary_key=True),
     Column("fingerprint", LargeBinary(32), nullable=False),
     Column("attempt", String(32), nullable=False),

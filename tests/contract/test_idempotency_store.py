@@ -39,6 +39,24 @@ async def test_other_owners_and_keys_are_other_requests(database: Database) -> N
         assert await store.begin(record) is None
 
 
+async def test_the_longest_owner_has_room(database: Database) -> None:
+    longest = replace(RECORD, owner=f"owner:{'a' * 128}")
+    assert await IdempotencyStore(database).begin(longest) is None
+
+
+async def test_an_attempt_that_goes_on_is_not_taken_over(database: Database) -> None:
+    store = IdempotencyStore(database)
+    await store.begin(RECORD)
+    assert await store.extend(RECORD, 3_000)
+    late = replace(RECORD, attempt="second", created_at=2_999, lease_until=5_000)
+    assert await store.begin(late) == replace(RECORD, lease_until=3_000)
+    later = replace(late, created_at=3_000)
+    assert await store.begin(later) is None
+    assert not await store.extend(RECORD, 9_000)
+    assert await store.complete(later, status=200, content_type="", body=b"")
+    assert not await store.extend(later, 9_000)
+
+
 async def test_what_was_given_up_may_be_begun_again(database: Database) -> None:
     store = IdempotencyStore(database)
     await store.begin(RECORD)
