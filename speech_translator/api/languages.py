@@ -11,6 +11,7 @@ from speech_translator.api.schemas import LanguageAnswer, SpeechSupport
 from speech_translator.engines.routing import RoutePlanner, names
 from speech_translator.engines.values import EngineInfo
 from speech_translator.languages import Language
+from speech_translator.scalability.transcripts import spoken_key
 from speech_translator.settings import Settings
 
 ENGLISH = "en"
@@ -59,8 +60,9 @@ def _entry(
     targets = sorted(planner.targets(key))
     routes = {target: planner.best(key, target) for target in targets}
     by_rules = {info.name for info in planner.engines if info.rule_based}
-    by_speech = set(targets) if key in heard else set()
-    if key in to_english:
+    heard_as = spoken_key(language)
+    by_speech = set(targets) if heard_as in heard else set()
+    if heard_as in to_english:
         by_speech |= {ENGLISH, *planner.targets(ENGLISH)}
     return LanguageAnswer(
         code=language.tag,
@@ -75,6 +77,6 @@ def _entry(
             if any(step.engine in by_rules for step in route)
         ),
         speech=SpeechSupport(
-            recognised=key in heard, spoken=key in spoken, targets=tuple(sorted(by_speech - {key}))
+            recognised=heard_as in heard, spoken=key in spoken, targets=tuple(sorted(by_speech - {key}))
         ),
     )
