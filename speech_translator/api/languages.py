@@ -77,6 +77,8 @@ def _entry(
             if any(step.engine in by_rules for step in route)
         ),
         speech=SpeechSupport(
-            recognised=heard_as in heard, spoken=key in spoken, targets=tuple(sorted(by_speech - {key}))
+            recognised=heard_as in heard,
+            spoken=key in spoken,
+            targets=tuple(sorted(by_speech - {key})),
         ),
     )
