@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from speech_translator.security.key_limits import LARGEST
 from speech_translator.security.scopes import Scope
 from speech_translator.security.tiers import TierName
 
@@ -270,6 +271,19 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 
 
+def _upto(limit: str) -> Meta:
+    return Meta(ge=1, le=LARGEST[limit])
+
+
+class KeyLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one key may take at most, below its owner's tier. What is left out, its owner may."""
+
+    requests_per_minute: Annotated[int, _upto("requests_per_minute")] | UnsetType = UNSET
+    requests_per_day: Annotated[int, _upto("requests_per_day")] | UnsetType = UNSET
+    characters_per_month: Annotated[int, _upto("characters_per_month")] | UnsetType = UNSET
+    audio_minutes_per_month: Annotated[int, _upto("audio_minutes_per_month")] | UnsetType = UNSET
+
+
 class ApiKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whose key, and what for. Without `scopes` it opens all of the product, and no operation."""
 
@@ -278,6 +292,7 @@ class ApiKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     name: Annotated[str, msgspec.Meta(max_length=128)] = ""
     scopes: list[ScopeName] | None = None
     expires_in_days: Annotated[float, msgspec.Meta(ge=1, le=3650)] | None = None
+    limits: KeyLimits | None = None
 
 
 class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,6 +308,7 @@ class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: float | None
     last_used_at: float | None
     replaced_by: str | None
+    limits: KeyLimits
 
 
 class ApiKeyAnswer(ApiKeyInfo, frozen=True, kw_only=True):

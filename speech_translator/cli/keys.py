@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +16,7 @@ from speech_translator.cli.terminal import printable, tell, write, write_table
 
 if TYPE_CHECKING:
     from speech_translator.security.accounts import Accounts, Actor
+    from speech_translator.security.key_limits import KeyLimits
     from speech_translator.settings import Settings
     from speech_translator.storage import KeyRecord
 
@@ -51,6 +52,14 @@ def create_key(
         list[str] | None,
         typer.Option(help="What it opens, again for each; by default all but operating."),
     ] = None,
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="Of its own, again for each: requests_per_minute, requests_per_day, "
+            "characters_per_month, audio_minutes_per_month.",
+        ),
+    ] = None,
     days: Annotated[
         int | None, typer.Option(min=1, help="Days until it ends; never by default.")
     ] = None,
@@ -64,6 +73,8 @@ def create_key(
     if tier not in set(TierName):
         raise InvalidField(f"Tiers are {', '.join(TierName)}.", field="tier")
 
+    limits = _limits(limit or [])
+
     async def work() -> str:
         async with _accounts(settings) as accounts:
             text, record = await accounts.create_key(
@@ -73,6 +84,7 @@ def create_key(
                 name=name,
                 scopes=parse_scopes(scope) if scope else None,
                 expires_in_days=days,
+                limits=limits,
             )
             tell(f"Key {record.id} for {printable(user)}. It is not shown again.")
             return text
@@ -144,6 +156,20 @@ def revoke_key(
 
     run(work())
     tell("Revoked. A service that runs refuses it within 5 seconds.")
+
+
+def _limits(texts: Sequence[str]) -> KeyLimits | None:
+    """The values of ``--limit``. Raises ``InvalidField``."""
+    from speech_translator.errors import InvalidField  # noqa: PLC0415  start quickly
+    from speech_translator.security.key_limits import parse_limits  # noqa: PLC0415
+
+    values = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        if not (number.isascii() and number.isdigit()):
+            raise InvalidField("A limit is NAME=NUMBER: requests_per_day=100.", field="limit")
+        values[name] = int(number)
+    return parse_limits(values)
 
 
 def _row(record: KeyRecord) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Un
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
 from speech_translator.security.idempotency import Idempotency
+from speech_translator.security.key_limits import KeyLimits
 from speech_translator.security.revocations import (
     Change,
     ChangesMissed,
@@ -114,6 +115,7 @@ class Accounts:
         name: str = "",
         scopes: Collection[Scope] | None = None,
         expires_in_days: float | None = None,
+        limits: KeyLimits | None = None,
         bootstrap: bool = False,
     ) -> tuple[str, KeyRecord]:
         """A new key: its text, which is never to be had again, and what is kept of it.
@@ -125,6 +127,7 @@ class Accounts:
             name: for its owner.
             scopes: what it opens; the usual ones by default, and all for an administrator.
             expires_in_days: when it ends; never by default.
+            limits: of its own, below its owner's; none by default.
             bootstrap: nobody was asked for a credential: the key is no administrator's, and ends.
 
         Raises:
@@ -147,6 +150,7 @@ class Accounts:
             digest=key.digest(self._pepper),
             created_at=now,
             expires_at=None if expires_in_days is None else now + round(expires_in_days * DAY_MS),
+            limits=limits.values if limits else {},
         )
         await self._write_down("key.bootstrap" if bootstrap else "key.create", key.id, actor)
         await self._keys.add(record)
@@ -173,7 +177,7 @@ class Accounts:
     async def rotate_key(
         self, principal: Principal, old: KeyRecord, actor: Actor, *, overlap_s: float
     ) -> tuple[str, KeyRecord]:
-        """A key in the place of another: same owner, tier, scopes and end.
+        """A key in the place of another: same owner, tier, scopes, limits and end.
 
         Args:
             principal: who asks; their key opens at least what ``old`` does.
@@ -195,6 +199,7 @@ class Accounts:
             digest=key.digest(self._pepper),
             created_at=now,
             last_used_at=None,
+            counts_as=(old.counts_as or old.id) if old.limits else None,
         )
         await self._write_down("key.rotate", old.id, actor)
         until = now + int(overlap_s * 1000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -17,6 +17,7 @@ from typing import Protocol
 from speech_translator.errors import StoreUnavailable
 from speech_translator.security import api_keys
 from speech_translator.security.api_keys import ApiKey
+from speech_translator.security.key_limits import KeyLimits
 from speech_translator.security.scopes import Principal, Scope, refusal
 from speech_translator.security.tiers import TierName
 
@@ -42,6 +43,16 @@ class KeyView(Protocol):
     @property
     def digest(self) -> bytes:
         """What is stored for the secret."""
+        ...
+
+    @property
+    def limits(self) -> Mapping[str, int]:
+        """Its own limits, by name."""
+        ...
+
+    @property
+    def counts_as(self) -> str | None:
+        """The id that its own limits are counted under; None for its own."""
         ...
 
     def valid(self, now_ms: int) -> bool:
@@ -208,4 +219,12 @@ class KeyAuthenticator:
 
 def _principal(key_id: str, found: KeyView) -> Principal:
     scopes = frozenset(Scope(name) for name in found.scopes)
-    return Principal(found.owner, key_id, TierName(found.tier), scopes)
+    limits = KeyLimits(**found.limits) if found.limits else None
+    return Principal(
+        found.owner,
+        key_id,
+        TierName(found.tier),
+        scopes,
+        limits=limits,
+        counts_as=found.counts_as,
+    )

@@ -98,7 +98,9 @@ class Guard:
         caller = await self._caller(connection, endpoint)
         if scope is not None:
             caller.principal.require(scope)
-        decision = await self._limiter.admit(caller.subject, caller.tier.name, endpoint)
+        decision = await self._limiter.admit(
+            caller.subject, caller.tier.name, endpoint, caller.principal
+        )
         connection.scope.setdefault("state", {})["limits"] = decision
         if not decision.allowed:
             raise exceeded(decision)
@@ -117,12 +119,14 @@ class Guard:
         Raises:
             StoreUnavailable: the counters cannot be reached.
         """
-        left = await self._limiter.give_back(caller.subject, caller.tier.name, endpoint)
+        left = await self._limiter.give_back(
+            caller.subject, caller.tier.name, endpoint, caller.principal
+        )
         connection.scope["state"]["limits"] = left
 
     async def standing(self, caller: Caller) -> Decision:
         """What is left of a caller's requests; nothing is taken. Raises ``StoreUnavailable``."""
-        return await self._limiter.standing(caller.subject, caller.tier.name)
+        return await self._limiter.standing(caller.subject, caller.tier.name, caller.principal)
 
     async def refuse(self, connection: HTTPConnection) -> SpeechTranslatorError:
         """The error for a request without a valid credential, counted against its address.

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
+from speech_translator.security import key_limits
 from speech_translator.security.auth import unix_milliseconds
 from speech_translator.security.counters import window_of
 from speech_translator.security.guard import Caller
@@ -97,8 +98,9 @@ class Meter:
 
     async def standing(self, caller: Caller) -> Decision:
         """What is left of each limit on amounts; nothing is taken."""
-        debits = [Debit(caller.subject, policy, 0) for policy in policies_of(caller.tier)]
-        return await self._store.peek(debits)
+        return await self._store.peek(
+            [Debit(subject, policy, 0) for subject, policy in _allowances(caller)]
+        )
 
     async def adjust(
         self, caller: Caller, reserved: Amount, used: Amount, reserved_at: int
@@ -203,12 +205,23 @@ def amount_debits(caller: Caller, amount: Amount) -> list[Debit]:
         CHARACTERS_MINUTE: amount.characters,
         CHARACTERS_MONTH: amount.characters,
         AUDIO_MONTH: amount.whole_seconds,
+        key_limits.CHARACTERS_MONTH: amount.characters,
+        key_limits.AUDIO_MONTH: amount.whole_seconds,
     }
     return [
-        Debit(caller.subject, policy, costs[policy.name])
-        for policy in policies_of(caller.tier)
+        Debit(subject, policy, costs[policy.name])
+        for subject, policy in _allowances(caller)
         if costs[policy.name]
     ]
+
+
+def _allowances(caller: Caller) -> list[tuple[str, Policy]]:
+    """Every limit on amounts, with whose it is: the owner's, and the key's own."""
+    found = [(caller.subject, policy) for policy in policies_of(caller.tier)]
+    own = caller.principal.limits
+    if own is not None:
+        found += [(caller.principal.key_subject, policy) for policy in own.on_amounts]
+    return found
 
 
 def _same(policy: Policy, before_ms: int, now_ms: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Literal
 from speech_translator.errors import LimitExceeded
 from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.limits import Debit, Decision, Policy, Rate, Window
+from speech_translator.security.scopes import Principal
 from speech_translator.security.tiers import Tier, TierName, Tiers
 
 EndpointClass = Literal["work", "account"]
@@ -45,7 +46,11 @@ class RateLimiter:
         }
 
     async def admit(
-        self, subject: str, tier: TierName, endpoint: EndpointClass = "work"
+        self,
+        subject: str,
+        tier: TierName,
+        endpoint: EndpointClass = "work",
+        key: Principal | None = None,
     ) -> Decision:
         """Take one request; the decision says what is left, and whether it was there.
 
@@ -53,14 +58,19 @@ class RateLimiter:
             subject: whose allowance it is, such as ``owner:ada``.
             tier: what that one may take.
             endpoint: what the request is for.
+            key: whose key's own limits hold, too, where it has any.
 
         Raises:
             StoreUnavailable: the counters cannot be reached.
         """
-        return await self._store.acquire(self._debits(subject, tier, endpoint))
+        return await self._store.acquire(self._debits(subject, tier, endpoint, key))
 
     async def give_back(
-        self, subject: str, tier: TierName, endpoint: EndpointClass = "work"
+        self,
+        subject: str,
+        tier: TierName,
+        endpoint: EndpointClass = "work",
+        key: Principal | None = None,
     ) -> Decision:
         """Undo an ``admit`` that let a request in; what is left now.
 
@@ -68,25 +78,35 @@ class RateLimiter:
             subject: whose allowance it was taken from.
             tier: what that one may take.
             endpoint: what the request was for.
+            key: whose key's own limits it was taken from, too.
 
         Raises:
             StoreUnavailable: the counters cannot be reached.
         """
-        debits = self._debits(subject, tier, endpoint)
+        debits = self._debits(subject, tier, endpoint, key)
         await self._store.settle([replace(debit, cost=-debit.cost) for debit in debits])
         return await self._store.peek(debits)
 
-    def _debits(self, subject: str, tier: TierName, endpoint: EndpointClass) -> list[Debit]:
-        policies = self._policies[tier] if endpoint == "work" else (ACCOUNT,)
-        return [Debit(subject, policy) for policy in policies]
+    def _debits(
+        self, subject: str, tier: TierName, endpoint: EndpointClass, key: Principal | None
+    ) -> list[Debit]:
+        if endpoint != "work":
+            return [Debit(subject, ACCOUNT)]
+        debits = [Debit(subject, policy) for policy in self._policies[tier]]
+        if key is not None and key.limits is not None:
+            debits += [Debit(key.key_subject, policy) for policy in key.limits.on_requests]
+        return debits
 
-    async def standing(self, subject: str, tier: TierName) -> Decision:
-        """What is left of a tier's requests; nothing is taken.
+    async def standing(
+        self, subject: str, tier: TierName, key: Principal | None = None
+    ) -> Decision:
+        """What is left of a tier's requests, and of a key's own; nothing is taken.
 
         Raises:
             StoreUnavailable: the counters cannot be reached.
         """
-        return await self._store.peek([Debit(subject, each, 0) for each in self._policies[tier]])
+        debits = self._debits(subject, tier, "work", key)
+        return await self._store.peek([replace(debit, cost=0) for debit in debits])
 
     async def refuse(self, address: str) -> Decision:
         """Count a request that came without a valid key.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from speech_translator.errors import Forbidden, InvalidField, Unauthenticated
+from speech_translator.security.key_limits import KeyLimits
 from speech_translator.security.tiers import TierName
 
 
@@ -30,6 +31,8 @@ class Principal:
     """Who asks: an owner, by one of their keys. Only ``admin`` sees what others own.
 
     ``token_id`` is that of the token that stood for the key; None where the key itself was given.
+    ``limits`` are the key's own; ``counts_as`` is the id that they are counted under, where that is
+    another key's, which this one took the place of.
     """
 
     owner: str
@@ -37,6 +40,13 @@ class Principal:
     tier: TierName
     scopes: frozenset[Scope]
     token_id: str | None = None
+    limits: KeyLimits | None = None
+    counts_as: str | None = None
+
+    @property
+    def key_subject(self) -> str:
+        """Whose allowance the key's own limits are."""
+        return f"key:{self.counts_as or self.key_id}"
 
     @property
     def is_admin(self) -> bool:

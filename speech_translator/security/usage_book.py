@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
 from speech_translator.security.auth import unix_milliseconds
+from speech_translator.security.key_limits import PREFIX as KEY_PREFIX
 from speech_translator.security.limits import Debit, Span, Window
 from speech_translator.security.quotas import AUDIO_MONTH, CHARACTERS_MONTH
 from speech_translator.security.rate_limiter import REQUESTS_DAY
@@ -70,4 +71,4 @@ class UsageBook:
             CHARACTERS_MONTH: found.characters,
             AUDIO_MONTH: math.ceil(found.audio_ms / 1000),
         }
-        return units.get(debit.policy.name)
+        return units.get(debit.policy.name.removeprefix(KEY_PREFIX))

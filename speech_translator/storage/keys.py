@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Row, and_, delete, insert, or_, select, update
@@ -20,7 +22,8 @@ class KeyRecord:
     """One key. Times are milliseconds since 1970.
 
     ``digest`` stands for the secret (``api_keys.ApiKey.digest``). ``replaced_by`` is the id of the
-    key that took its place by rotation.
+    key that took its place by rotation. ``limits`` are its own, by name, and are counted under the
+    id ``counts_as``: that of the first key of a row of rotations, so that none begins them anew.
     """
 
     id: str
@@ -34,6 +37,8 @@ class KeyRecord:
     revoked_at: int | None = None
     last_used_at: int | None = None
     replaced_by: str | None = None
+    limits: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    counts_as: str | None = None
 
     def valid(self, now_ms: int) -> bool:
         """Whether it opens anything at that time."""
@@ -56,6 +61,7 @@ class KeyRecord:
             "revoked_at": seconds(self.revoked_at),
             "last_used_at": seconds(self.last_used_at),
             "replaced_by": self.replaced_by,
+            "limits": dict(self.limits),
         }
 
 
@@ -163,10 +169,17 @@ class KeyStore:
 
 def _values(record: KeyRecord) -> dict[str, object]:
     return {column.name: getattr(record, column.name) for column in api_keys.columns} | {
-        "scopes": " ".join(sorted(record.scopes))
+        "scopes": " ".join(sorted(record.scopes)),
+        "limits": json.dumps(dict(record.limits), sort_keys=True) if record.limits else None,
     }
 
 
 def _record(row: Row[tuple[object, ...]]) -> KeyRecord:
     fields = dict(row._mapping)  # noqa: SLF001 - the documented way to a row's columns
-    return KeyRecord(**{**fields, "scopes": frozenset(fields["scopes"].split())})
+    return KeyRecord(
+        **{
+            **fields,
+            "scopes": frozenset(fields["scopes"].split()),
+            "limits": json.loads(fields["limits"] or "{}"),
+        }
+    )

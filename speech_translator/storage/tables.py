@@ -32,7 +32,10 @@ api_keys = Table(
     Column("revoked_at", BigInteger),
     Column("last_used_at", BigInteger),
     Column("replaced_by", String(32)),
+    Column("limits", String(256)),
+    Column("counts_as", String(32)),
     Index("api_keys_by_owner", "owner", "created_at"),
+    Index("api_keys_by_count", "counts_as"),
 )
 
 signing_keys = Table(

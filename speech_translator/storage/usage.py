@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Insert, Table, delete, func, select
+from sqlalchemy import Insert, Table, delete, func, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from speech_translator.storage.database import Database
-from speech_translator.storage.tables import usage, usage_segments
+from speech_translator.storage.tables import api_keys, usage, usage_segments
 
 Operation = Literal["translate", "transcribe", "speech", "stream"]
 Period = Literal["day", "month"]
@@ -88,13 +88,17 @@ class UsageStore:
     async def totals(
         self, *, first: str, last: str, owner: str | None = None, key_id: str | None = None
     ) -> Totals:
-        """What was used from day ``first`` to ``last``, both included, by an owner or a key."""
+        """What was used from day ``first`` to ``last``, both included, by an owner or a key.
+
+        What a key's successors used whose limits are counted under its id is in its own.
+        """
         query = select(*(func.coalesce(func.sum(usage.c[name]), 0) for name in _COUNTS))
         query = query.where(usage.c.day.between(first, last))
         if owner is not None:
             query = query.where(usage.c.owner == owner)
         if key_id is not None:
-            query = query.where(usage.c.key_id == key_id)
+            successors = select(api_keys.c.id).where(api_keys.c.counts_as == key_id)
+            query = query.where(or_(usage.c.key_id == key_id, usage.c.key_id.in_(successors)))
         async with self._database.read() as connection:
             row = (await connection.execute(query)).one()
         return Totals(*(int(value) for value in row))

@@ -161,6 +161,17 @@ async def test_last_use_only_moves_forward(database: Database) -> None:
     assert found == {"k1": 10, "k2": 25}
 
 
+async def test_limits_of_a_key_are_kept(database: Database) -> None:
+    keys = KeyStore(database)
+    record = replace(KEY, limits={"requests_per_day": 5, "characters_per_month": 7}, counts_as="k0")
+    await keys.add(record)
+    await keys.add(replace(KEY, id="k2"))
+    assert await keys.get("k1") == record
+    found = await keys.get("k2")
+    assert found is not None
+    assert (found.limits, found.counts_as) == ({}, None)
+
+
 async def test_an_owners_keys_are_erased(database: Database) -> None:
     keys = KeyStore(database)
     await keys.add(KEY)

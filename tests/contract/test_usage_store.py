@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from speech_translator.errors import StoreUnavailable
-from speech_translator.storage import Database, DatabaseConfig
+from speech_translator.storage import Database, DatabaseConfig, KeyRecord, KeyStore
 from speech_translator.storage.usage import Totals, UsageLine, UsageRow, UsageStore
 
 DAY, NEXT, LATER = "2026-11-28", "2026-11-29", "2026-12-01"
@@ -62,6 +62,18 @@ async def test_totals_are_of_days_owners_and_keys(database: Database) -> None:
     assert (await store.totals(owner="ada", first="2026-11-01", last="2026-11-31")).requests == 3
     assert (await store.totals(owner="nobody", **ALL)) == Totals()
     assert (await store.totals(owner="' OR 1=1 --", **ALL)) == Totals()
+
+
+async def test_what_a_keys_successors_used_is_its_own(database: Database) -> None:
+    store, keys = UsageStore(database), KeyStore(database)
+    for key_id, counts_as in (("k1", None), ("k2", "k1"), ("k3", "k1"), ("k4", None)):
+        await keys.add(
+            KeyRecord(key_id, "ada", "", "free", frozenset(), bytes(32), 0, counts_as=counts_as)
+        )
+    rows = [row(key=key, n=n) for key, n in (("k1", 1), ("k2", 2), ("k3", 4), ("k4", 8))]
+    await store.apply("s1", rows, 1)
+    assert (await store.totals(key_id="k1", **ALL)).requests == 7
+    assert (await store.totals(key_id="k2", **ALL)).requests == 2
 
 
 async def test_reports_are_by_month_or_day_and_by_owner_or_key(database: Database) -> None:

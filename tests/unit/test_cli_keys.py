@@ -45,6 +45,16 @@ def test_what_is_no_tier_or_scope_is_refused(cli, options):
     assert (done.exit_code, done.stdout) == (3, "")
 
 
+def test_a_key_has_limits_of_its_own(cli):
+    options = ("--limit", "requests_per_minute=5", "--limit", "characters_per_month=1000")
+    assert cli("keys", "create", "ada", *options).exit_code == 0
+    (ada,) = json.loads(cli("keys", "list", "--json").stdout)
+    assert ada["limits"] == {"requests_per_minute": 5, "characters_per_month": 1000}
+    for wrong in ("requests_per_minute", "requests_per_minute=x", "files=3", "requests_per_day=0"):
+        done = cli("keys", "create", "ada", "--limit", wrong)
+        assert (done.exit_code, done.stdout) == (3, "")
+
+
 def test_production_needs_its_secret(cli):
     cli.settings["environment"] = "production"
     done = cli("keys", "create", "ada", "--tier", "admin")

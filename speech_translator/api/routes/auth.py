@@ -30,6 +30,7 @@ from speech_translator.errors import InvalidField
 from speech_translator.observability import logger
 from speech_translator.security.bootstrap import is_local_operator, parse_networks
 from speech_translator.security.guard import credential_of, peer_of
+from speech_translator.security.key_limits import parse_limits
 from speech_translator.security.limits import Rate
 from speech_translator.security.scopes import Scope, parse_scopes
 from speech_translator.security.tiers import TierName
@@ -78,6 +79,7 @@ async def create_api_key(request: Request) -> Response:
     wanted = await json_of(request, _decoder)
     tier = _tier(wanted.tier)
     scopes = None if wanted.scopes is None else parse_scopes(wanted.scopes)
+    limits = parse_limits(msgspec.to_builtins(wanted.limits)) if wanted.limits else None
     if principal is None:
         await state.guard.limit_keyless(_BOOTSTRAPS)
     accounts = await accounts_of(request)
@@ -88,6 +90,7 @@ async def create_api_key(request: Request) -> Response:
         name=wanted.name,
         scopes=scopes,
         expires_in_days=wanted.expires_in_days,
+        limits=limits,
         bootstrap=principal is None,
     )
     if principal is None:
@@ -136,7 +139,7 @@ async def list_api_keys(request: Request) -> Response:
     ),
 )
 async def rotate_api_key(request: Request) -> Response:
-    """A new key, shown this once, with the tier, scopes and end of the old one.
+    """A new key, shown this once, with the tier, scopes, limits and end of the old one.
 
     The old one goes on for `overlap_hours`, 24 where nothing is said. Needs a key that opens at
     least as much.
