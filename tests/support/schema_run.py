@@ -65,6 +65,13 @@ expected-statuses = ["2xx", "401", "403", "404", "409", "413", "415", "422", "50
 "body.target_language" = {{ dictionary = "languages", probability = 0.7 }}
 "body.text" = {{ dictionary = "texts", probability = 0.4 }}
 
+# Nothing in a schema says that one day must not come after another.
+[[operations]]
+include-path = "/admin/usage"
+
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "422"]
+
 [dictionaries.timeouts]
 values = [20, 60]
 

@@ -172,7 +172,8 @@ async def test_owners_see_their_own_and_administrators_the_report(api, tmp_path)
 @pytest.mark.parametrize(
     "asked",
     [{"from": "yesterday"}, {"to": "2026-02-30"}, {"from": "2026-02-02", "to": "2026-02-01"},
-     {"format": "xml"}, {"group": "x"}, {"period": "year"}],
+     {"format": "xml"}, {"group": "x"}, {"period": "year"}, {"to": ""}, {"to": "20260201"},
+     {"from": "2026-W05-1"}, {"user_id": "x" * 129}],
 )  # fmt: skip
 async def test_a_report_that_cannot_be_is_refused(api, asked):
     answer = await api.client.get("/admin/usage", params=asked, headers=await administrator(api))

@@ -34,6 +34,7 @@ router = APIRouter(tags=["accounts"])
 
 _FORMATS = ("json", "csv")
 _GROUPS = ("owner", "key")
+_LONGEST_OWNER = 128
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula (OWASP, CSV injection)."""
 
@@ -54,7 +55,7 @@ _REPORT_PARAMETERS = [
     _parameter("to", "Last day, included; today by default.", _DAY),
     _parameter("period", "What a line is about.", {"enum": ["day", "month"], "default": "month"}),
     _parameter("group", "Whose a line is.", {"enum": list(_GROUPS), "default": "owner"}),
-    _parameter("user_id", "Only this owner's.", {"type": "string", "maxLength": 128}),
+    _parameter("user_id", "Only this owner's.", {"type": "string", "maxLength": _LONGEST_OWNER}),
     _parameter("format", "How it is written.", {"enum": list(_FORMATS), "default": "json"}),
 ]
 
@@ -119,6 +120,9 @@ async def usage_report(request: Request) -> Response:
     first, last = _day(asked.get("from"), "from", month), _day(asked.get("to"), "to", today)
     if first > last:
         raise InvalidField("`from` must not be after `to`.", field="from")
+    owner = asked.get("user_id")
+    if owner is not None and len(owner) > _LONGEST_OWNER:
+        raise InvalidField(f"`user_id` has up to {_LONGEST_OWNER} characters.", field="user_id")
     shape = choice(asked, "format", _FORMATS, "json")
     store = await state.accounts.usage()
     found = await store.report(
@@ -126,7 +130,7 @@ async def usage_report(request: Request) -> Response:
         last=last,
         period=cast("Period", choice(asked, "period", get_args(Period), "month")),
         by_key=choice(asked, "group", _GROUPS, "owner") == "key",
-        owner=asked.get("user_id"),
+        owner=owner,
     )
     lines = [
         UsageLineAnswer(
@@ -164,12 +168,16 @@ def _cell(value: object) -> object:
 
 
 def _day(text: str | None, field: str, default: str) -> str:
-    if not text:
+    if text is None:
         return default
+    wrong = InvalidField(f"`{field}` must be a day, such as 2026-11-28.", field=field)
     try:
-        return date.fromisoformat(text).isoformat()
+        day = date.fromisoformat(text).isoformat()
     except ValueError:
-        raise InvalidField(f"`{field}` must be a day, such as 2026-11-28.", field=field) from None
+        raise wrong from None
+    if day != text:  # ISO 8601 has other forms, which RFC 3339 has not
+        raise wrong
+    return day
 
 
 def _amounts(used: Totals) -> dict[str, Any]:
