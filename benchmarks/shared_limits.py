@@ -62,16 +62,14 @@ def _burst(redis: RedisServer, limit: str, count: int, requests: int) -> dict[st
 
 async def _cpu_us(shared: Shared, decisions: int) -> float:
     """CPU of this process for one decision."""
-    limiter = RateLimiter(shared.limits, load_tiers())
-    try:
+    async with shared:
+        limiter = RateLimiter(shared.limits, load_tiers())
         for number in range(decisions // 10):
             await limiter.admit(f"owner:{number}", TierName.PRO)
         begun = time.process_time()
         for number in range(decisions):
             await limiter.admit(f"owner:{number % 100}", TierName.PRO)
         return round((time.process_time() - begun) / decisions * 1e6, 1)
-    finally:
-        await shared.close()
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
 """The one place that makes a client of Redis: for the path of requests, where nobody waits long.
 
-redis-py's own defaults wait 5 s for a Redis that is stopped, try thrice more after that, and raise
+redis-py's own defaults wait 5 s for a Redis that is stopped, try ten times more, and raise
 once 100 connections are in use.
 """
 

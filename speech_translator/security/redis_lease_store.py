@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from speech_translator.errors import StoreUnavailable
 from speech_translator.security.leases import LIFE_S
+from speech_translator.security.redis_script import RedisScript
 
 SCRIPT = Path(__file__).with_name("leases.lua").read_text(encoding="utf-8")
 
@@ -36,7 +35,7 @@ class RedisLeaseStore:
     ) -> None:
         self._life_ms = int(life_s * 1000)
         self._prefix = prefix
-        self._script = client.register_script(script)
+        self._script = RedisScript(client, script)
 
     async def acquire(self, subject: str, lease: str, limit: int) -> bool:
         """See ``LeaseStore``."""
@@ -51,8 +50,5 @@ class RedisLeaseStore:
         await self._run("release", subject, lease)
 
     async def _run(self, mode: _Mode, subject: str, lease: str, limit: int = 0) -> bool:
-        arguments: list[str | int] = [mode, lease, self._life_ms, limit]
-        try:
-            return bool(await self._script([self._prefix + subject], arguments))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreUnavailable("The leases cannot be reached.") from error
+        arguments = (mode, lease, self._life_ms, limit)
+        return bool(await self._script([self._prefix + subject], arguments))

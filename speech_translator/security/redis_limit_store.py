@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from speech_translator.errors import StoreUnavailable
 from speech_translator.security.counters import MICROSECONDS, Counter, standing_of
 from speech_translator.security.limits import Debit, Decision, Rate, Standing, Window
+from speech_translator.security.redis_script import Argument, RedisScript
 
 SCRIPT = Path(__file__).with_name("counters.lua").read_text(encoding="utf-8")
 
@@ -35,7 +34,7 @@ class RedisLimitStore:
         self, client: Redis, *, prefix: str = "speech-translator:limit:", script: str = SCRIPT
     ) -> None:
         self._prefix = prefix
-        self._script = client.register_script(script)
+        self._script = RedisScript(client, script)
 
     async def acquire(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``."""
@@ -57,14 +56,10 @@ class RedisLimitStore:
 
     async def _run(self, mode: _Mode, debits: Sequence[Debit]) -> Decision:
         keys = [self._prefix + debit.counter for debit in debits]
-        arguments: list[str | float] = [mode]
+        arguments: list[Argument] = [mode]
         for debit in debits:
             arguments += _described(debit)
-        try:
-            answer = cast("list[bytes]", await self._script(keys, arguments))
-        except (RedisError, OSError, TimeoutError) as error:
-            raise StoreUnavailable("The counters of limits cannot be reached.") from error
-        now, *rest = map(float, answer)
+        now, *rest = map(float, await self._script(keys, arguments))
         return Decision(
             tuple(
                 _standing(debit, (rest[at], int(rest[at + 1])), rest[at + 2], int(now))
@@ -73,7 +68,7 @@ class RedisLimitStore:
         )
 
 
-def _described(debit: Debit) -> list[str | float]:
+def _described(debit: Debit) -> list[Argument]:
     policy = debit.policy
     if isinstance(policy, Rate):
         return ["rate", policy.limit, policy.period_s * MICROSECONDS, debit.cost]

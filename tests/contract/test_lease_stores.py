@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 
 from speech_translator.security.leases import LeaseStore, MemoryLeaseStore
 from speech_translator.security.redis_lease_store import SCRIPT, RedisLeaseStore
+from speech_translator.security.redis_script import RedisScript
 from tests.support.redis_server import RedisServer, redis_server
 
 LIFE_S = 30.0
@@ -40,7 +41,7 @@ class ClockedRedis(RedisLeaseStore):
         assert self.world
         seconds, rest = divmod(round(self.world.now * 1e6), 1_000_000)
         clock = f"{{'{seconds}', '{rest}'}}"
-        self._script = self.client.register_script(SCRIPT.replace("redis.call('TIME')", clock))
+        self._script = RedisScript(self.client, SCRIPT.replace("redis.call('TIME')", clock))
         return await super()._run(*arguments)
 
 

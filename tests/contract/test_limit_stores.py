@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from speech_translator.security.limit_store import LimitStore, MemoryLimitStore
 from speech_translator.security.limits import Debit, Decision, Policy, Rate, Window
 from speech_translator.security.redis_limit_store import SCRIPT, RedisLimitStore
+from speech_translator.security.redis_script import RedisScript
 from tests.support.redis_server import RedisServer, redis_server
 
 MINUTE = Rate("minute", 100)
@@ -48,7 +49,7 @@ class ClockedRedis(RedisLimitStore):
         microseconds = round(self.world.now * 1e6)
         seconds, rest = divmod(microseconds, 1_000_000)
         clock = f"{{'{seconds}', '{rest}'}}"
-        self._script = self.client.register_script(SCRIPT.replace("redis.call('TIME')", clock))
+        self._script = RedisScript(self.client, SCRIPT.replace("redis.call('TIME')", clock))
         return await super()._run(mode, debits)
 
 

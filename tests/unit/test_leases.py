@@ -185,8 +185,10 @@ async def test_a_renewal_under_way_is_over_before_the_release() -> None:
 
         async def renew(self, subject: str, lease: str) -> None:
             self.begun.set()
-            await self.go.wait()
-            await super().renew(subject, lease)
+            try:
+                await self.go.wait()
+            finally:  # what was sent is done, whether or not somebody waits for the answer
+                await super().renew(subject, lease)
 
         async def acquire(self, subject: str, lease: str, limit: int) -> bool:
             return True
@@ -205,4 +207,5 @@ async def test_a_renewal_under_way_is_over_before_the_release() -> None:
         await asyncio.sleep(0)
     store.go.set()
     await running
+    await asyncio.sleep(0)
     assert len(store) == 0
