@@ -67,6 +67,19 @@ class Settings(BaseSettings):
     """Further ``Host`` names that are answered, as a JSON list, beside localhost, 127.0.0.1, [::1]
     and ``host``. Guards against DNS rebinding; ``["*"]`` turns the check off."""
 
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks of the proxies in front of the service, as a JSON list: from them alone, and from
+    nobody by default, the client's address and scheme are taken from ``X-Forwarded-For``,
+    ``X-Forwarded-Proto`` and ``Forwarded``. The proxy must write them itself."""
+
+    cors_origins: tuple[str, ...] = ()
+    """Origins of other sites whose pages may ask this service, as a JSON list such as
+    ``["https://app.example"]``; none by default, and no wildcard. Cookies are not allowed along."""
+
+    hsts_max_age_s: int = Field(default=31_536_000, ge=0)
+    """Seconds for which browsers are told to use TLS only (``Strict-Transport-Security``); said
+    over TLS alone. 0 does not say it."""
+
     cache_dir: Path = Field(default_factory=lambda: _user_directory("XDG_CACHE_HOME", ".cache"))
     """Where models are kept once they are joined or downloaded."""
 

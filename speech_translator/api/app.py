@@ -42,9 +42,12 @@ from speech_translator.errors import SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
 from speech_translator.problems import on_error
 from speech_translator.security.concurrency import ConcurrencyLimiter
+from speech_translator.security.cors import Cors, CorsConfig, parse_origins
+from speech_translator.security.forwarding import ForwardedHeaders, trusted_networks
 from speech_translator.security.guard import Guard
 from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.rate_limiter import RateLimiter
+from speech_translator.security.security_headers import SecurityHeaders, SecurityHeadersConfig
 from speech_translator.security.tiers import TierName, load_tiers
 from speech_translator.services import Services, open_services
 from speech_translator.settings import Settings
@@ -72,7 +75,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
 
     Raises:
         ConfigurationError: the settings name an engine that does not exist, or a Redis by what is
-            no address.
+            no address, or networks or origins that are none.
     """
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
     figures = Metrics()
@@ -94,15 +97,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         redirect_slashes=False,
         telemetry=_NO_TELEMETRY,
         generate_unique_id_function=lambda route: route.name,
-        middleware=[
-            Middleware(
-                Envelope,
-                metrics=state.metrics,
-                max_concurrent=settings.max_concurrent_requests,
-                draining=lambda: state.draining,
-            ),
-            Middleware(Boundary, config=BoundaryConfig.from_settings(settings)),
-        ],
+        middleware=_middleware(settings, state),
         exception_handlers={
             SpeechTranslatorError: on_error,
             HTTPException: on_http_exception,
@@ -116,6 +111,25 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         app.include_router(module.router)
     openapi.install(app)
     return app
+
+
+def _middleware(settings: Settings, state: ApiState) -> list[Middleware]:
+    """The layers around the routes, from the outside."""
+    proxies = trusted_networks(settings.trusted_proxies)
+    origins = parse_origins(settings.cors_origins)
+    headers = SecurityHeadersConfig(hsts_max_age_s=settings.hsts_max_age_s)
+    return [
+        *([Middleware(ForwardedHeaders, proxies=proxies)] if proxies else []),
+        Middleware(SecurityHeaders, config=headers),
+        *([Middleware(Cors, config=CorsConfig(origins))] if origins else []),
+        Middleware(
+            Envelope,
+            metrics=state.metrics,
+            max_concurrent=settings.max_concurrent_requests,
+            draining=lambda: state.draining,
+        ),
+        Middleware(Boundary, config=BoundaryConfig.from_settings(settings)),
+    ]
 
 
 def _guard(settings: Settings, accounts: AccountsDoor, limits: LimitStore) -> Guard:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from speech_translator.security.limit_store import MemoryLimitStore
     from speech_translator.security.rate_limiter import RateLimiter
     from speech_translator.security.scopes import Scope
+    from speech_translator.security.security_headers import SecurityHeaders
     from speech_translator.security.tiers import load_tiers
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "MemoryLimitStore",
     "RateLimiter",
     "Scope",
+    "SecurityHeaders",
     "load_tiers",
     "open_accounts",
 ]
@@ -35,6 +37,7 @@ _MODULES = {
     "MemoryLimitStore": "limit_store",
     "RateLimiter": "rate_limiter",
     "Scope": "scopes",
+    "SecurityHeaders": "security_headers",
     "load_tiers": "tiers",
     "open_accounts": "accounts",
 }

@@ -8,31 +8,14 @@ this machine passes on for others.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from collections.abc import Mapping, Sequence
 
-from speech_translator.errors import ConfigurationError
-
-Network = IPv4Network | IPv6Network
+from speech_translator.security.networks import Network, lies_in, parse_address
 
 _LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _FORWARDING = frozenset(
     {"forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"}
 )
-
-
-def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    """Networks in CIDR notation.
-
-    Raises:
-        ConfigurationError: one of them is none.
-    """
-    try:
-        return tuple(ip_network(text) for text in texts)
-    except ValueError:
-        raise ConfigurationError(
-            'BOOTSTRAP_NETWORKS must hold networks such as ["127.0.0.0/8", "::1/128"].'
-        ) from None
 
 
 def is_local_operator(
@@ -67,13 +50,10 @@ def is_own_page(peer: str | None, headers: Mapping[str, str], networks: Sequence
 
 def _is_local(peer: str | None, headers: Mapping[str, str], networks: Sequence[Network]) -> bool:
     """Peer and ``Host`` are this machine, and nobody forwards."""
-    try:
-        address = ip_address(peer or "")
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
+    address = parse_address(peer or "")
     return (
-        any((mapped or address) in network for network in networks)
+        address is not None
+        and lies_in(address, networks)
         and _hostname(headers.get("host", "")) in _LOCAL_HOSTS
         and not any(name in _FORWARDING or name.startswith("x-forwarded-") for name in headers)
     )

@@ -108,6 +108,17 @@ async def test_our_own_page_and_programs_may(headers, kind):
     assert await outcome(LOCAL, [("host", "localhost:8000"), *headers], kind=kind) == "passed"
 
 
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+async def test_an_origin_that_is_named_may_too_and_it_alone(kind):
+    config = BoundaryConfig.from_settings(Settings(cors_origins=("https://app.example",)))
+    host, page = ("host", "localhost"), ("origin", "https://app.example")
+    across = ("sec-fetch-site", "cross-site")
+    assert await outcome(config, [host, page, across], kind=kind) == "passed"
+    for headers in ([host, across], [host, ("origin", "https://evil.example")], [host, page, page]):
+        assert await outcome(config, headers, kind=kind) != "passed"
+    assert await outcome(config, [("host", "evil.example"), page], kind=kind) != "passed"
+
+
 async def test_default_ports_are_the_same_origin():
     assert (
         await outcome(LOCAL, [("host", "localhost"), ("origin", "http://localhost:80")]) == "passed"

@@ -3,7 +3,8 @@
 import pytest
 
 from speech_translator.errors import ConfigurationError
-from speech_translator.security.bootstrap import is_local_operator, is_own_page, parse_networks
+from speech_translator.security.bootstrap import is_local_operator, is_own_page
+from speech_translator.security.networks import parse_networks
 
 NETWORKS = parse_networks(["127.0.0.0/8", "::1/128"])
 

@@ -25,6 +25,7 @@ from speech_translator.errors import (
     UntrustedHost,
 )
 from speech_translator.problems import problem_response
+from speech_translator.security.cors import parse_origins
 from speech_translator.settings import Settings
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -40,10 +41,12 @@ class BoundaryConfig:
         hosts: lower-case names without a port; ``*`` takes any.
         any_address: take every IP address literal, as a server on all interfaces must; a
             rebinding attack always carries a name.
+        origins: of other sites, whose pages may ask nevertheless; see ``security.cors``.
     """
 
     hosts: frozenset[str]
     any_address: bool = False
+    origins: frozenset[str] = frozenset()
 
     @classmethod
     def from_settings(cls, settings: Settings) -> BoundaryConfig:
@@ -58,6 +61,7 @@ class BoundaryConfig:
         return cls(
             frozenset(name.lower().strip("[]") for name in names) - _WILDCARDS,
             any_address=settings.host in _WILDCARDS,
+            origins=parse_origins(settings.cors_origins),
         )
 
 
@@ -98,9 +102,14 @@ class Boundary:
                 "TRUSTED_HOSTS."
             )
         crosses = scope["type"] == "websocket" or scope["method"] not in _SAFE_METHODS
-        if crosses and _is_cross_site(headers, host):
+        if crosses and not self._is_named(headers) and _is_cross_site(headers, host):
             return CrossSiteRequest("Requests on behalf of other sites are refused.")
         return None
+
+    def _is_named(self, headers: Headers) -> bool:
+        """Whether it is sent by a page of another site that may ask."""
+        origins = headers.getlist("origin")
+        return len(origins) == 1 and origins[0] in self._config.origins
 
     def _is_trusted(self, host: str) -> bool:
         name = _host_name(host)

@@ -19,14 +19,6 @@ from speech_translator.security.answer_headers import headers_of, identified, wi
 _QUIET = frozenset({"/health", "/health/simple", "/health/live", "/health/ready", "/metrics"})
 """Routes that machines ask every few seconds: logged at debug level."""
 
-_HEADERS: tuple[tuple[bytes, bytes], ...] = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
-_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
-"""For everything but pages, which bring a policy of their own."""
-
 _LAST = (b"connection", b"close")
 
 
@@ -154,9 +146,6 @@ class _Exchange:
             self.status = message["status"]
             headers = message["headers"] = list(message.get("headers", ()))
             headers.extend(headers_of(self._state))
-            headers.extend(_HEADERS)
-            if not any(name == _POLICY[0] for name, _ in headers):
-                headers.append(_POLICY)
             if self._draining():
                 headers.append(_LAST)
         elif message["type"] == "http.response.body":

@@ -28,10 +28,12 @@ from speech_translator.api.schemas import (
 )
 from speech_translator.errors import InvalidField
 from speech_translator.observability import logger
-from speech_translator.security.bootstrap import is_local_operator, parse_networks
-from speech_translator.security.guard import credential_of, peer_of
+from speech_translator.security.bootstrap import is_local_operator
+from speech_translator.security.forwarding import direct_peer_of
+from speech_translator.security.guard import credential_of
 from speech_translator.security.key_limits import parse_limits
 from speech_translator.security.limits import Rate
+from speech_translator.security.networks import parse_networks
 from speech_translator.security.scopes import Scope, parse_scopes
 from speech_translator.security.tiers import TierName
 
@@ -73,7 +75,7 @@ async def create_api_key(request: Request) -> Response:
         principal = (await admitted(request, Scope.ADMIN, "account")).principal
         principal.require_key()
     elif settings.environment != "development" or not is_local_operator(
-        peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
+        direct_peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
     ):
         raise await state.guard.refuse(request)
     wanted = await json_of(request, _decoder)

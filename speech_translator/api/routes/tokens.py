@@ -22,9 +22,11 @@ from speech_translator.api.dependencies import (
 from speech_translator.api.openapi import errors, gives, json_operation, ref
 from speech_translator.api.schemas import JsonWebKeys, TokenAnswer, TokenRequest
 from speech_translator.errors import Forbidden
-from speech_translator.security.bootstrap import is_own_page, parse_networks
-from speech_translator.security.guard import credential_of, peer_of
+from speech_translator.security.bootstrap import is_own_page
+from speech_translator.security.forwarding import direct_peer_of
+from speech_translator.security.guard import credential_of
 from speech_translator.security.limits import Rate
+from speech_translator.security.networks import parse_networks
 from speech_translator.security.scopes import parse_scopes
 
 router = APIRouter(tags=["accounts"])
@@ -61,7 +63,7 @@ async def create_token(request: Request) -> Response:
         principal = (await admitted(request, endpoint="account")).principal
         principal.require_key()
     elif settings.environment != "development" or not is_own_page(
-        peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
+        direct_peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
     ):
         raise await state.guard.refuse(request)
     wanted = await json_of(request, _decoder, optional=True)
