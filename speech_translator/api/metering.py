@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -10,21 +10,19 @@ from starlette.requests import HTTPConnection
 
 from speech_translator.api.accounts import AccountsDoor
 from speech_translator.observability import Metrics, logger
-from speech_translator.security.auth import unix_milliseconds
-from speech_translator.security.durable_limits import DurableLimitStore
+from speech_translator.security import metering
 from speech_translator.security.guard import Caller
 from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.limits import Decision
-from speech_translator.security.quotas import Meter, Reservation
-from speech_translator.security.usage_book import UsageBook
-from speech_translator.security.usage_journal import JournalConfig, JournalEvent, UsageJournal
+from speech_translator.security.quotas import Reservation
+from speech_translator.security.usage_journal import JournalEvent
 from speech_translator.settings import Settings
-from speech_translator.storage.usage import Operation, UsageRow
+from speech_translator.storage.usage import Operation
 
 _log = logger(__name__)
 
 
-class Metering:
+class Metering(metering.Metering):
     """The parts of metering, over the settings.
 
     Args:
@@ -37,24 +35,16 @@ class Metering:
     def __init__(
         self, settings: Settings, accounts: AccountsDoor, store: LimitStore, metrics: Metrics
     ) -> None:
-        self._accounts = accounts
+        super().__init__(
+            settings.data_dir / "usage",
+            accounts.usage,
+            store,
+            on_event=self._tell,
+            on_unknown=metrics.usage_unknown,
+        )
         self._metrics = metrics
         self._failing: set[JournalEvent] = set()
         self.bill_cached = settings.bill_cached
-        self.journal = UsageJournal(
-            JournalConfig(settings.data_dir / "usage"),
-            self._apply,
-            on_event=self._tell,
-        )
-        self.book = UsageBook(accounts.usage, self.journal)
-        self.limits: LimitStore = DurableLimitStore(
-            store, self.book.history, on_unknown=metrics.usage_unknown
-        )
-        self.meter = Meter(self.limits, self.journal)
-
-    async def _apply(self, segment_id: str, rows: Sequence[UsageRow]) -> bool:
-        usage = await self._accounts.usage()
-        return await usage.apply(segment_id, rows, unix_milliseconds())
 
     def _tell(self, event: JournalEvent) -> None:
         self._metrics.usage_event(event)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from speech_translator.security.answer_headers import AnswerHeaders
     from speech_translator.security.guard import Caller, Guard
     from speech_translator.security.limit_store import MemoryLimitStore
+    from speech_translator.security.metering import open_metering
     from speech_translator.security.rate_limiter import RateLimiter
     from speech_translator.security.scopes import Scope
     from speech_translator.security.security_headers import SecurityHeaders
@@ -28,6 +29,7 @@ __all__ = [
     "SecurityHeaders",
     "load_tiers",
     "open_accounts",
+    "open_metering",
 ]
 
 _MODULES = {
@@ -40,6 +42,7 @@ _MODULES = {
     "SecurityHeaders": "security_headers",
     "load_tiers": "tiers",
     "open_accounts": "accounts",
+    "open_metering": "metering",
 }
 
 
