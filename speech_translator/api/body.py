@@ -173,13 +173,32 @@ async def read_json(
 def decode_json(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """``data`` as the type that ``decoder`` knows; errors as ``read_json``."""
     try:
-        return decoder.decode(data)
+        return _decode(data, decoder)
     except msgspec.ValidationError as error:
         raise _invalid_field(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise MalformedBody("The body is not JSON in UTF-8.") from None
     except RecursionError:
         raise MalformedBody("The body is nested too deeply.") from None
+
+
+def _decode(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """As the decoder, which takes no ``5.0`` where ``5`` is meant: in JSON Schema they are one."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        if "got `float`" not in str(error):
+            raise
+    return msgspec.convert(_whole(msgspec.json.decode(data)), decoder.type)
+
+
+def _whole(value: object) -> object:
+    """Whole numbers as such, at any depth."""
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _invalid_field(complaint: str) -> InvalidField:

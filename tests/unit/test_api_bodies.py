@@ -26,6 +26,36 @@ SECRET = "topsecretwords"
 PACE = Pace(5, 5)
 
 
+class Amounts(msgspec.Struct, forbid_unknown_fields=True):
+    many: dict[str, int] = {}
+    few: int | None = None
+    part: float = 0.0
+
+
+AMOUNTS = msgspec.json.Decoder(Amounts)
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"many":{"a":5.0},"few":2e2}', Amounts({"a": 5}, 200)),
+        (b'{"few":1.0,"part":1.0}', Amounts(few=1, part=1.0)),
+        (b'{"few":1.0,"part":1.5}', Amounts(few=1, part=1.5)),
+    ],
+)
+def test_a_whole_number_may_be_written_with_a_point(body, found):
+    assert decode_json(body, AMOUNTS) == found
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"few":1.5}', b'{"few":"1"}', b'{"few":1.0,"x":1}', b'{"many":{"a":5.0,"b":0.5}}'],
+)
+def test_a_part_of_a_number_is_no_whole_one(body):
+    with pytest.raises(errors.InvalidField):
+        decode_json(body, AMOUNTS)
+
+
 def request(*pieces, headers=None, then="hang"):
     """A request whose body arrives in ``pieces``; ``then`` it hangs, or its client leaves."""
     messages = [
