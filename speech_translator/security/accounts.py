@@ -106,6 +106,19 @@ class Accounts:
             return await self._authenticator.authenticate(credential)
         return await self.tokens.authenticate(credential)
 
+    async def check(self, principal: Principal) -> None:
+        """Look whether somebody who was let in would still be: for what runs for long.
+
+        A token's end does not count: it is for the beginning.
+
+        Raises:
+            Unauthenticated: their key is revoked or over, or their token was closed.
+            StoreUnavailable: the database does not answer, and did not lately.
+        """
+        await self._authenticator.holder(principal.key_id)
+        if principal.token_id is not None:
+            await self.tokens.check(principal.token_id)
+
     async def create_key(
         self,
         owner: str,

@@ -24,12 +24,13 @@ class RedisConfig:
         url: ``redis://``, ``rediss://`` or ``unix://``; options of redis-py in its query stand over
             what is said here.
         timeout_s: for a connection, for an answer, and for a connection that others use.
-        max_connections: at the same time; more callers wait their turn.
+        max_connections: at the same time; more callers wait their turn. Limits and leases ask by 32
+            each at most (``FallbackConfig.max_calls``).
     """
 
     url: str = field(repr=False)
     timeout_s: float = 0.5
-    max_connections: int = 48
+    max_connections: int = 80
 
 
 def redis_client(config: RedisConfig) -> Redis:

@@ -92,6 +92,16 @@ class TokenAuthenticator:
             raise refusal()
         return replace(holder, scopes=holder.scopes & token.principal.scopes, token_id=token.jti)
 
+    async def check(self, token_id: str) -> None:
+        """Look whether a token that was let in was closed since; its end is not looked at.
+
+        Raises:
+            Unauthenticated: it was.
+            StoreUnavailable: the database does not answer, and did not lately.
+        """
+        if token_id in await self._refreshed():
+            raise refusal()
+
     async def revoke(self, text: str) -> VerifiedToken:
         """Close a token before its end: here at once, on other replicas when they look again.
 

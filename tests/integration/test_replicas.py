@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from speech_translator.cli import checks
 from speech_translator.security.auth import AuthConfig
@@ -18,6 +20,7 @@ from tests.support.redis_server import RedisServer, redis_server
 from tests.support.replicas import burst, figure, make_key, replicas, translate, until
 from tests.support.server import Server, kill
 
+LIVE = {"source_language": "en", "target_languages": ["pt"]}
 A_DAY, A_MINUTE = 50, 60
 SOONER_THAN_A_LOOKUP_ENDS = AuthConfig([]).cache_s - 1.0
 
@@ -170,6 +173,35 @@ def test_live_sessions_are_counted_over_all_replicas(pair: list[Server]) -> None
             assert "retry-after" not in refused.response.headers
             assert refused.response.headers["x-ratelimit-remaining"] == "9"
     until(lambda: refusal(other, key) is None)
+
+
+def test_a_live_session_ends_with_its_key_or_token(pair: list[Server]) -> None:
+    one, other = pair
+    key, key_id = make_key(one, user_id="zoe", tier="pro")
+    with one.client(headers={"X-API-Key": key}) as client:
+        token = client.post("/auth/token").json()["access_token"]
+    protocols = [Subprotocol("speech-translator"), Subprotocol(f"bearer.{token}")]
+    address = f"{other.socket_url}/translate/stream"
+    with (
+        open_socket(other, key) as by_key,
+        connect(address, subprotocols=protocols, proxy=None) as by_token,
+    ):
+        with one.client(headers={"Authorization": f"Bearer {token}"}) as client:
+            assert client.delete("/auth/token").status_code == 204
+        assert closed_with(by_token) == (1008, "unauthenticated")
+        by_key.send(json.dumps({"type": "start", **LIVE}))
+        assert json.loads(by_key.recv(timeout=10))["type"] == "ready"
+        with one.client(headers={"X-API-Key": key}) as client:
+            assert client.delete(f"/auth/api-key/{key_id}").status_code == 204
+        assert closed_with(by_key) == (1008, "unauthenticated")
+    assert "live_session_failed" not in other.log()
+
+
+def closed_with(socket: ClientConnection) -> tuple[int, str]:
+    with pytest.raises(ConnectionClosed) as closed:
+        socket.recv(timeout=SOONER_THAN_A_LOOKUP_ENDS)
+    assert closed.value.rcvd is not None
+    return closed.value.rcvd.code, closed.value.rcvd.reason
 
 
 def test_a_replica_that_is_killed_leaves_leases_that_lapse(

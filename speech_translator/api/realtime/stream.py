@@ -6,16 +6,23 @@ document that any other route would answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict
 
 from fastapi import APIRouter
 from starlette.applications import Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from speech_translator.api.dependencies import admitted, services_of, state_of
-from speech_translator.errors import Draining, LimitExceeded, SpeechTranslatorError
+from speech_translator.api.dependencies import accounts_of, admitted, services_of, state_of
+from speech_translator.errors import (
+    Draining,
+    LimitExceeded,
+    SpeechTranslatorError,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from speech_translator.observability import logger
 from speech_translator.problems import close_code_of, problem_response, request_id_of
 from speech_translator.security.guard import Caller
@@ -27,6 +34,9 @@ router = APIRouter()
 
 PROTOCOL = "speech-translator"
 """Subprotocol that is agreed to. A browser that offers its token as one needs another to be."""
+
+CHECK_S = 1.0
+"""Seconds between two looks whether the key of a running session still opens it."""
 
 CLOSE_CODES: dict[EndReason, int] = {
     "end": 1000,
@@ -77,19 +87,44 @@ async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller) -> None:
     """Open the socket, and run the session to its end."""
     state, services = state_of(socket), services_of(socket)
     await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
+    transport = _SocketTransport(socket)
     driver = LiveDriver(
-        _SocketTransport(socket),
+        transport,
         services.translator,
         SessionLimits.from_settings(state.settings),
         decoders=services.decoders,
         owner=caller.owner,
     )
-    with hub.running(driver):
-        summary = await driver.run()
+    watching = asyncio.create_task(_end_when_revoked(socket, transport, caller))
+    try:
+        with hub.running(driver):
+            summary = await driver.run()
+    finally:
+        watching.cancel()
     state.metrics.audio("received", summary.audio_s)
     logger("speech_translator.live").info(
         "live_session", request_id=request_id_of(socket), **asdict(summary)
     )
+
+
+async def _end_when_revoked(socket: WebSocket, transport: _SocketTransport, caller: Caller) -> None:
+    """Close the socket once its key is revoked or has ended, or its token was closed.
+
+    Fails open: where that cannot be looked up, a session that was let in goes on.
+    """
+    if not caller.principal.key_id:
+        return
+    accounts = await accounts_of(socket)
+    while True:
+        await asyncio.sleep(CHECK_S)
+        try:
+            await accounts.check(caller.principal)
+        except Unauthenticated as error:
+            with suppress(ConnectionError):
+                await transport.close(error)
+            return
+        except StoreUnavailable:
+            continue
 
 
 def hub_of(app: Starlette) -> LiveHub:
