@@ -117,6 +117,10 @@ class Settings(BaseSettings):
     bill_cached: bool = False
     """Whether text that was answered from the cache counts as used: by default it is given back."""
 
+    idempotency_max_bytes: int = Field(default=16 * 1024 * 1024, ge=0)
+    """Largest answer, in bytes, that is kept for a request with an ``Idempotency-Key``. A larger
+    one is given once: the same request sent again is not done again, and told so with 409."""
+
     spool_dir: Path | None = None
     """Where uploads and decoded audio wait; the system's temporary directory by default."""
 

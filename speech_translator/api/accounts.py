@@ -46,9 +46,17 @@ class AccountsDoor:
                 from speech_translator.security.accounts import (  # noqa: PLC0415 - see above
                     open_accounts,
                 )
+                from speech_translator.security.idempotency import (  # noqa: PLC0415 - see above
+                    IdempotencyConfig,
+                )
 
                 peppers = [await asyncio.to_thread(_pepper, self._settings)]
-                opened = open_accounts(_url(self._settings), peppers, revocations=self._revocations)
+                opened = open_accounts(
+                    _url(self._settings),
+                    peppers,
+                    revocations=self._revocations,
+                    idempotency=IdempotencyConfig(max_bytes=self._settings.idempotency_max_bytes),
+                )
                 self._accounts = await self._stack.enter_async_context(opened)
             return self._accounts
 

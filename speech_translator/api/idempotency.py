@@ -16,12 +16,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator.api.dependencies import accounts_of
-from speech_translator.errors import StoreUnavailable
+from speech_translator.errors import InvalidField, StoreUnavailable
 from speech_translator.security.guard import Caller
 from speech_translator.security.idempotency import HEADER, Answer, Begun, Idempotency
 
 REPLAYED = "Idempotency-Replayed"
-_SLACK_S = 30.0
+_NOT_KEPT = frozenset({"content-type", "content-length", "set-cookie"})
+"""Headers that are kept elsewhere, follow from the body, or are one connection's."""
 
 
 @dataclass(slots=True)
@@ -42,15 +43,14 @@ class Attempt:
         """
         if self.service is not None and self.begun is not None:
             kind = response.headers.get("content-type", "")
-            answer = Answer(response.status_code, kind, bytes(response.body))
+            rest = tuple(pair for pair in response.headers.items() if pair[0] not in _NOT_KEPT)
+            answer = Answer(response.status_code, kind, bytes(response.body), rest)
             await self.service.keep(self.begun, answer)
             self.kept = True
 
 
 @asynccontextmanager
-async def once(
-    request: Request, caller: Caller, parts: Iterable[bytes], *, longest_s: float
-) -> AsyncIterator[Attempt]:
+async def once(request: Request, caller: Caller, parts: Iterable[bytes]) -> AsyncIterator[Attempt]:
     """The block does the request, unless it was done before under the same key.
 
     An attempt whose answer was not kept by the end of the block may be made again.
@@ -58,29 +58,30 @@ async def once(
     Args:
         request: what is asked.
         caller: whose it is.
-        parts: all that makes the request what it is, beside its route.
-        longest_s: seconds that it may be at work.
+        parts: all that makes the request what it is, beside its route and ``Accept``.
 
     Raises:
         InvalidField, IdempotencyKeyReused, IdempotencyInProgress, AnswerNotKept,
         StoreUnavailable: as ``Idempotency.begin``.
     """
-    key = request.headers.get(HEADER)
-    if key is None:
+    keys = request.headers.getlist(HEADER)
+    if not keys:
         yield Attempt()
         return
+    if len(keys) > 1:
+        raise InvalidField("Send one Idempotency-Key.", field="Idempotency-Key")
     service = (await accounts_of(request)).idempotency
-    about = (request.url.path.encode(), request.headers.get("accept", "").encode(), *parts)
-    found = await service.begin(
-        caller.subject, key, fingerprint_of(about), longest_s=longest_s + _SLACK_S
-    )
+    accept = request.headers.get("accept", "")
+    about = (request.method.encode(), request.url.path.encode(), accept.encode(), *parts)
+    found = await service.begin(caller.subject, keys[0], fingerprint_of(about))
     if isinstance(found, Answer):
-        headers = {REPLAYED: "true", "Content-Type": found.content_type}
+        headers = dict([*found.headers, ("Content-Type", found.content_type), (REPLAYED, "true")])
         yield Attempt(replayed=Response(found.body, found.status, headers), kept=True)
         return
     attempt = Attempt(service, found)
     try:
-        yield attempt
+        async with service.held(found):
+            yield attempt
     finally:
         if not attempt.kept:
             with contextlib.suppress(StoreUnavailable):  # its lease ends by itself

@@ -16,6 +16,7 @@ from fastapi.openapi.utils import get_openapi
 from speech_translator import __version__
 from speech_translator.api import schemas
 from speech_translator.problems import PROBLEM_TYPE
+from speech_translator.security.idempotency import KEY_PATTERN
 from speech_translator.security.scopes import Scope
 
 Json = dict[str, Any]
@@ -67,9 +68,20 @@ IDEMPOTENCY_PARAMETER: Json = {
     "description": (
         "A name of the client's for this request, unlike any other's. Sent again with the same "
         "body within a day, the request is not done nor billed again: the answer is told again, "
-        "with `Idempotency-Replayed`."
+        "with `Idempotency-Replayed`, and an `X-Request-ID` of its own. While it is done, and for "
+        "some seconds after its server was killed, that is a 409, `idempotency_in_progress`; under "
+        "another request's key a 422, `idempotency_key_reused`. Only answers with success are "
+        "kept: what failed, or was left by its client, is done when it is sent again. One larger "
+        "than IDEMPOTENCY_MAX_BYTES is not: then it is a 409, `answer_not_kept`. Where the "
+        "database does not answer, a request with a key is refused with 503."
     ),
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "schema": {"type": "string", "pattern": KEY_PATTERN},
+}
+_REPLAYED: Json = {
+    "Idempotency-Replayed": {
+        "description": "`true` where this answers an earlier request with the same key.",
+        "schema": {"const": "true"},
+    }
 }
 _STATUS_HEADERS: Mapping[int, Json] = {
     401: {
@@ -77,6 +89,12 @@ _STATUS_HEADERS: Mapping[int, Json] = {
             "description": "How to come with a credential (RFC 9110).",
             "required": True,
             "schema": {"type": "string"},
+        }
+    },
+    409: {
+        "Retry-After": {
+            "description": "Seconds until it is worth asking again; missing where no wait helps.",
+            "schema": {"type": "integer", "minimum": 1},
         }
     },
     429: {
@@ -248,9 +266,10 @@ def _ask_for_keys(paths: Json) -> None:
             if "401" not in responses:
                 continue
             operation.setdefault("security", asks_for(*scopes)["security"])
+            again = _REPLAYED if IDEMPOTENCY_PARAMETER in operation.get("parameters", ()) else {}
             for status, found in responses.items():
                 if status.startswith("2"):
-                    found["headers"] = {**found.get("headers", {}), **limits}
+                    found["headers"] = {**found.get("headers", {}), **limits, **again}
 
 
 def install(app: FastAPI) -> None:

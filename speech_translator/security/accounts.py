@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,12 +13,11 @@ from pathlib import Path
 from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Unauthenticated
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
-from speech_translator.security.idempotency import Idempotency
+from speech_translator.security.idempotency import Idempotency, IdempotencyConfig
 from speech_translator.security.key_limits import KeyLimits
 from speech_translator.security.revocations import (
     Change,
     ChangesMissed,
-    Hear,
     KeyChanged,
     NoRevocations,
     Revocations,
@@ -70,6 +69,7 @@ class Accounts:
         database: where they are kept, and acts are written down.
         peppers: the server's secrets, the newest first.
         revocations: tells other replicas what was closed.
+        idempotency: how answers are kept.
         clock: milliseconds since 1970.
     """
 
@@ -79,12 +79,15 @@ class Accounts:
         peppers: Sequence[bytes],
         *,
         revocations: Revocations | None = None,
+        idempotency: IdempotencyConfig | None = None,
         clock: Callable[[], int] = unix_milliseconds,
     ) -> None:
         auth = AuthConfig(peppers)
         self._keys = KeyStore(database)
         self.usage = UsageStore(database)
-        self.idempotency = Idempotency(IdempotencyStore(database), peppers, clock=clock)
+        self.idempotency = Idempotency(
+            IdempotencyStore(database), peppers, idempotency, clock=clock
+        )
         self._audit = AuditLog(database)
         self._pepper = peppers[0]
         self._clock = clock
@@ -283,7 +286,11 @@ class Accounts:
 
 @asynccontextmanager
 async def open_accounts(
-    url: str, peppers: Sequence[bytes], *, revocations: Revocations | None = None
+    url: str,
+    peppers: Sequence[bytes],
+    *,
+    revocations: Revocations | None = None,
+    idempotency: IdempotencyConfig | None = None,
 ) -> AsyncIterator[Accounts]:
     """Accounts over a database that is brought to today's tables first.
 
@@ -291,6 +298,7 @@ async def open_accounts(
         url: of the database; see ``DatabaseConfig``.
         peppers: the server's secrets, the newest first, of 32 bytes or more each.
         revocations: between the replicas of a service; heard as long as the block runs.
+        idempotency: how answers are kept for requests that are sent again.
 
     Raises:
         ConfigurationError: the address is none, a secret is missing or too short, or the database
@@ -308,22 +316,23 @@ async def open_accounts(
     database = Database(config)
     try:
         await upgrade(database)
-        accounts = Accounts(database, peppers, revocations=revocations)
-        async with _heard(revocations or NoRevocations(), accounts.hear):
+        told = revocations or NoRevocations()
+        accounts = Accounts(database, peppers, revocations=told, idempotency=idempotency)
+        async with _beside(told.listen(accounts.hear)), _beside(accounts.idempotency.sweep()):
             yield accounts
     finally:
         await database.close()
 
 
 @asynccontextmanager
-async def _heard(revocations: Revocations, hear: Hear) -> AsyncIterator[None]:
-    """Listen as long as the block runs."""
-    listening = asyncio.create_task(revocations.listen(hear))
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Work that goes on as long as the block runs."""
+    working = asyncio.create_task(work)
     try:
         yield
     finally:
-        listening.cancel()
-        await asyncio.wait([listening])
+        working.cancel()
+        await asyncio.wait([working])
 
 
 def kept_pepper(path: Path) -> bytes:

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tests.support.postgres_server import PostgresServer, postgres_server
 from tests.support.server import Server, start_server
 
 SCRIPTED = ("-m", "tests.support.scripted_service")
+IN_FLIGHT = "speech_translator_http_requests_in_flight 2.0"
 PEPPER = "only for this test, and long enough"
 
 
@@ -53,6 +54,56 @@ def test_what_was_answered_before_a_kill_is_told_again_and_what_was_not_is_done(
             refused = ask(client, "cut", "slow")
             assert (refused.status_code, refused.json()["code"]) == (409, "idempotency_in_progress")
             assert int(refused.headers["retry-after"]) >= 1
+            # Its lease ends, and it is tried again: as far as its deadline allows.
+            assert until_not_in_progress(client, "cut", "slow").status_code == 504
+            assert until_not_in_progress(client, "cut", "slow").status_code == 504
+            assert requests_of(client) <= 1  # a kill may cost the last usage
+
+
+def test_what_is_at_work_at_the_stop_is_told_again_after_it(tmp_path: Path) -> None:
+    settings = {"DATA_DIR": str(tmp_path)}
+    with start_server(settings, arguments=SCRIPTED) as server:
+        headers = dict(server.headers)
+        answers: list[httpx.Response] = []
+        with server.client() as client, server.client() as second:
+            asking = threading.Thread(target=lambda: answers.append(ask(client, "k", "short")))
+            asking.start()
+            until(lambda: IN_FLIGHT in second.get("/metrics").text)
+            server.process.send_signal(signal.SIGTERM)
+            asking.join()
+        server.process.wait()
+    (first,) = answers
+    with start_server(settings, arguments=SCRIPTED, keyed=False) as server:
+        server.headers = headers
+        with server.client() as client:
+            again = ask(client, "k", "short")
+            assert again.headers["idempotency-replayed"] == "true"
+            assert again.content == first.content
+            until(lambda: requests_of(client) == 1)
+
+
+def test_a_client_that_leaves_has_nothing_done_nor_billed(tmp_path: Path) -> None:
+    with start_server({"DATA_DIR": str(tmp_path)}, arguments=SCRIPTED) as server:
+        with server.client(timeout=0.5) as client, pytest.raises(httpx.ReadTimeout):
+            ask(client, "k", "short")
+        with server.client() as client:
+            answer = until_not_in_progress(client, "k", "short")
+            assert (answer.status_code, answer.headers.get("idempotency-replayed")) == (200, None)
+            assert "given up" in server.log()
+            assert requests_of(client) == 1
+
+
+def until_not_in_progress(client: httpx.Client, key: str, text: str) -> httpx.Response:
+    while (answer := ask(client, key, text)).status_code == 409:
+        time.sleep(0.2)
+    return answer
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def _swallow(server: Server, key: str) -> None:
@@ -94,7 +145,4 @@ def test_two_services_do_it_once(postgres: PostgresServer, tmp_path: Path) -> No
                 answers = list(pool.map(until_answered, range(40)))
             assert sum(not replayed for _, replayed in answers) == 10
             assert len({content for content, _ in answers}) == 10
-            end = time.monotonic() + 20
-            while requests_of(one) != 10:
-                assert time.monotonic() < end
-                time.sleep(0.1)
+            until(lambda: requests_of(one) == 10)

@@ -6,11 +6,11 @@ import asyncio
 import json
 from pathlib import Path
 
+import httpx
 import pytest
 
 from speech_translator.errors import EngineFailed, StoreUnavailable
 from speech_translator.security import idempotency
-from speech_translator.security.idempotency import IdempotencyConfig
 from tests.support.api import running
 
 LOCAL = {"host": "localhost:8000"}
@@ -70,6 +70,9 @@ async def test_speech_is_told_again_too_by_its_file_and_its_fields(api):
     first, second = await speak(), await speak()
     assert (first.status_code, first.content) == (200, second.content)
     assert second.headers["idempotency-replayed"] == "true"
+    for name in ("content-type", "content-language", "x-source-language"):
+        assert second.headers[name] == first.headers[name]
+    assert len(api.decoders.seen) == 1
     for other in (await speak(b"RIFF....OTHER"), await speak(audio_format="flac")):
         assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
     assert (await usage(api, headers))["requests"] == 1
@@ -84,9 +87,15 @@ async def test_a_key_is_one_owners_and_one_requests(api):
     assert "idempotency-replayed" not in (await translate(api, ann, "k-2")).headers
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "caf\xe9\x85"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb", "a b", "caf\xe9", "a\x7f"])
 async def test_what_cannot_be_a_key_is_refused(api, key):
     answer = await translate(api, await key_of(api), key.encode("latin-1"))
+    assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
+
+
+async def test_two_keys_are_none(api):
+    headers = [*(await key_of(api)).items(), ("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    answer = await api.client.post("/translate/text", json=BODY, headers=headers)
     assert (answer.status_code, answer.json()["field"]) == (422, "Idempotency-Key")
 
 
@@ -130,14 +139,38 @@ async def test_what_fails_is_not_kept(api):
     assert "idempotency-replayed" not in again.headers
 
 
-async def test_an_answer_that_is_too_large_is_done_once_and_said_to_be(api):
+async def test_an_answer_that_is_too_large_is_done_once_and_said_to_be(tmp_path):
+    options = {"data_dir": tmp_path, "anonymous_tier": None, "idempotency_max_bytes": 10}
+    async with running(**options) as api:
+        headers = await key_of(api)
+        assert (await translate(api, headers)).status_code == 200
+        again = await translate(api, headers)
+        assert (again.status_code, again.json()["code"]) == (409, "answer_not_kept")
+        assert calls(api) == 1
+        assert (await usage(api, headers))["requests"] == 1
+
+
+async def test_without_an_api_key_it_belongs_to_the_address(tmp_path):
+    async with running(data_dir=tmp_path, anonymous_tier="pro") as api:
+        first = await translate(api, {})
+        second = await translate(api, {})
+        assert second.headers["idempotency-replayed"] == "true"
+        assert second.content == first.content
+        assert "idempotency-replayed" not in (await translate(api, await key_of(api))).headers
+        transport = httpx.ASGITransport(app=api.app, client=("10.0.0.9", 1))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as other:
+            elsewhere = await other.post(
+                "/translate/text", json=BODY, headers={"Idempotency-Key": "k-1"}
+            )
+        assert elsewhere.status_code == 200
+        assert "idempotency-replayed" not in elsewhere.headers
+
+
+async def test_a_request_sent_again_counts_at_the_door(api):
     headers = await key_of(api)
-    accounts = await api.app.state.api.accounts.get()
-    accounts.idempotency._config = IdempotencyConfig(max_bytes=10)
-    assert (await translate(api, headers)).status_code == 200
-    again = await translate(api, headers)
-    assert (again.status_code, again.json()["code"]) == (409, "answer_not_kept")
-    assert calls(api) == 1
+    answers = [await translate(api, headers) for _ in range(3)]
+    left = [int(answer.headers["x-ratelimit-remaining"]) for answer in answers]
+    assert left == [199, 198, 197]
 
 
 async def test_without_the_database_a_request_with_a_key_is_refused_and_one_without_is_not(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 from fastapi import APIRouter, Depends
@@ -146,28 +147,32 @@ class _SpeechForm:
 
 @dataclass(frozen=True, slots=True)
 class _Received(Generic[Form]):
-    """A form with its recording, decoded; who sent it, and until when it is worth an answer."""
+    """A form with its recording, decoded; who sent it, and until when it is worth an answer.
+
+    ``attempt`` keeps the answer where an ``Idempotency-Key`` was sent.
+    """
 
     form: Form
     audio: DecodedAudio
     context: RequestContext
     caller: Caller
-    parts: tuple[bytes, ...] = ()
-    """What an ``Idempotency-Key`` stands for: fields and file. Empty where none was sent."""
+    attempt: Attempt
 
 
-async def _receive(
+async def _answered(
     request: Request,
     scope: Scope,
     names: Collection[str],
     parse: Callable[[Mapping[str, str], Settings], Form],
     check: Callable[[Form], None],
     longest_audio_s: float,
-) -> _Received[Form]:
-    """The form, its recording, decoded, and the bounds of the work; the upload is deleted by then.
+    work: Callable[[_Received[Form]], Awaitable[Response]],
+) -> Response:
+    """What ``work`` makes of the form and its recording, decoded; the upload is deleted by then.
 
-    The fields are looked at first: what is refused anyway is not decoded. The work gets a time of
-    its own, with the recording's length in it, so that no length which is taken in is too long.
+    The fields are looked at first: what is refused anyway is not decoded, and neither is what was
+    answered before under the same ``Idempotency-Key``. The work gets a time of its own, with the
+    recording's length in it, so that no length which is taken in is too long.
     """
     state = state_of(request)
     settings = state.settings
@@ -184,17 +189,27 @@ async def _receive(
         form = parse(upload.fields, settings)
         check(form)
         parts = await _parts(upload) if HEADER in request.headers else ()
-        audio = await cancel_on_disconnect(
-            request,
-            services_of(request).decoders.decode(
-                upload.file, max_seconds=longest_audio_s, deadline=context.deadline
-            ),
-        )
-    state.metrics.audio("received", audio.duration)
-    longest_s = settings.audio_request_timeout_s + audio.duration
-    spent_s = time.monotonic() - began
-    context = request_context(request, longest_s, spent_s=spent_s, owner=caller.owner)
-    return _Received(form, audio, context, caller, parts)
+        async with once(request, caller, parts) as attempt:
+            if attempt.replayed is not None:
+                return attempt.replayed
+            audio = await cancel_on_disconnect(
+                request,
+                services_of(request).decoders.decode(
+                    upload.file, max_seconds=longest_audio_s, deadline=context.deadline
+                ),
+            )
+            upload.file.close()
+            state.metrics.audio("received", audio.duration)
+            longest_s = settings.audio_request_timeout_s + audio.duration
+            spent_s = time.monotonic() - began
+            context = request_context(request, longest_s, spent_s=spent_s, owner=caller.owner)
+            return await work(_Received(form, audio, context, caller, attempt))
+
+
+async def _parts(upload: Upload) -> tuple[bytes, ...]:
+    """What an ``Idempotency-Key`` stands for: fields by name, and the file's digest."""
+    fields = [part.encode() for pair in sorted(upload.fields.items()) for part in pair]
+    return (*fields, await asyncio.to_thread(upload.file.digest))
 
 
 @router.post(
@@ -230,46 +245,35 @@ async def transcribe_audio(request: Request) -> Response:
     confidence of each segment and what the upload was.
     """
     translator = services_of(request).translator
-    received = await _receive(
+    return await _answered(
         request,
         Scope.TRANSCRIBE,
         _TranscribeForm.NAMES,
         _TranscribeForm.parse,
         lambda form: translator.check_speech(form.source, form.target),
         state_of(request).settings.max_audio_s,
+        partial(_transcribe, request),
     )
+
+
+async def _transcribe(request: Request, received: _Received[_TranscribeForm]) -> Response:
     form, audio = received.form, received.audio
-    async with _once(request, received) as attempt:
-        if attempt.replayed is not None:
-            return attempt.replayed
-        async with _taken(request, received, "transcribe") as reservation:
-            found = await cancel_on_disconnect(
-                request,
-                translator.transcribe(
-                    audio.samples,
-                    language=form.source,
-                    target=form.target,
-                    word_timestamps=form.words,
-                    glossary=form.glossary,
-                    context=received.context,
-                ),
-            )
-            answer = _transcript(request, form, audio, found)
-            await attempt.keep(answer)
-            await reservation.settle(characters=len(found.text) if found.translation else 0)
+    async with _taken(request, received, "transcribe") as reservation:
+        found = await cancel_on_disconnect(
+            request,
+            services_of(request).translator.transcribe(
+                audio.samples,
+                language=form.source,
+                target=form.target,
+                word_timestamps=form.words,
+                glossary=form.glossary,
+                context=received.context,
+            ),
+        )
+        answer = _transcript(request, form, audio, found)
+        await received.attempt.keep(answer)
+        await reservation.settle(characters=len(found.text) if found.translation else 0)
     return answer
-
-
-def _once(request: Request, received: _Received[Form]) -> AbstractAsyncContextManager[Attempt]:
-    """Whether the same recording was answered before under the same ``Idempotency-Key``."""
-    longest_s = received.context.deadline.remaining()
-    return once(request, received.caller, received.parts, longest_s=longest_s)
-
-
-async def _parts(upload: Upload) -> tuple[bytes, ...]:
-    """Fields by name, and the file's digest."""
-    fields = [part.encode() for pair in sorted(upload.fields.items()) for part in pair]
-    return (*fields, await asyncio.to_thread(upload.file.digest))
 
 
 def _taken(
@@ -344,7 +348,7 @@ async def translate_speech(request: Request) -> Response:
     before it; with `Accept: application/json` the audio stands in the JSON as base64.
     """
     translator = services_of(request).translator
-    received = await _receive(
+    return await _answered(
         request,
         Scope.SPEECH,
         _SpeechForm.NAMES,
@@ -353,28 +357,29 @@ async def translate_speech(request: Request) -> Response:
             form.source, form.target, speak=True, voice=form.voice
         ),
         state_of(request).settings.max_spoken_audio_s,
+        partial(_speak, request),
     )
+
+
+async def _speak(request: Request, received: _Received[_SpeechForm]) -> Response:
     form = received.form
-    async with _once(request, received) as attempt:
-        if attempt.replayed is not None:
-            return attempt.replayed
-        async with _taken(request, received, "speech") as reservation:
-            spoken = await cancel_on_disconnect(
-                request,
-                translator.translate_speech(
-                    received.audio.samples,
-                    source=form.source,
-                    target=form.target,
-                    voice=form.voice,
-                    glossary=form.glossary,
-                    context=received.context,
-                ),
-            )
-            speech = spoken.speech
-            state_of(request).metrics.audio("spoken", len(speech.samples) / speech.sample_rate)
-            answer = await asyncio.to_thread(_spoken, request, form, spoken)
-            await attempt.keep(answer)
-            await reservation.settle(characters=len(spoken.transcription.text))
+    async with _taken(request, received, "speech") as reservation:
+        spoken = await cancel_on_disconnect(
+            request,
+            services_of(request).translator.translate_speech(
+                received.audio.samples,
+                source=form.source,
+                target=form.target,
+                voice=form.voice,
+                glossary=form.glossary,
+                context=received.context,
+            ),
+        )
+        speech = spoken.speech
+        state_of(request).metrics.audio("spoken", len(speech.samples) / speech.sample_rate)
+        answer = await asyncio.to_thread(_spoken, request, form, spoken)
+        await received.attempt.keep(answer)
+        await reservation.settle(characters=len(spoken.transcription.text))
     return answer
 
 

@@ -68,12 +68,11 @@ async def translate_text(request: Request) -> Response:
     target = target_language(wanted.target_language)
     texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
     characters = _check(texts, settings, caller.tier)
-    state.metrics.text_taken(characters)
     glossary = checked_glossary(wanted.glossary, settings)
-    about = [encode(wanted)]
-    async with once(request, caller, about, longest_s=settings.request_timeout_s) as attempt:
+    async with once(request, caller, [encode(wanted)]) as attempt:
         if attempt.replayed is not None:
             return attempt.replayed
+        state.metrics.text_taken(characters)
         async with reserved(
             request, state.metering, caller, "translate", characters=characters
         ) as reservation:
