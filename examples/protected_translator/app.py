@@ -22,10 +22,14 @@ from speech_translator.security import (
     Guard,
     RateLimiter,
     Scope,
+    SecurityHeaders,
     load_tiers,
     open_accounts,
+    open_metering,
 )
+from speech_translator.security.cors import Cors, CorsConfig, parse_origins
 from speech_translator.security.fallback import FallbackConfig
+from speech_translator.security.forwarding import ForwardedHeaders, trusted_networks
 from speech_translator.security.redis_client import RedisConfig
 from speech_translator.security.shared import shared_in_redis
 from speech_translator.services import open_services
@@ -36,6 +40,8 @@ MAX_BODY_BYTES = 64 * 1024
 MAX_CHARS = 10_000
 DEADLINE_S = 10.0
 ENGLISH, PORTUGUESE = Language.parse("en"), Language.parse("pt")
+ORIGINS = parse_origins(["https://app.example"])
+PROXIES = trusted_networks(["127.0.0.1/32", "::1/128"])
 
 
 @asynccontextmanager
@@ -51,18 +57,23 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
             os.environ["DATABASE_URL"], [pepper], revocations=shared.revocations
         ) as accounts,
         open_services(settings, tasks={"translation"}, decode=False) as services,
+        open_metering(Path("usage"), accounts.usage, shared.limits) as metering,
     ):
         await services.broker.wait_ready()
-        limiter = RateLimiter(shared.limits, tiers)
+        limiter = RateLimiter(metering.limits, tiers)
         app.state.guard = Guard(accounts.authenticate, limiter, tiers)
         app.state.accounts = accounts
+        app.state.metering = metering
         app.state.translator = services.translator
         yield
 
 
-app = FastAPI(lifespan=lifespan, max_body_size=MAX_BODY_BYTES)
+app = FastAPI(lifespan=lifespan, max_body_size=MAX_BODY_BYTES, docs_url=None, redoc_url=None)
 app.add_exception_handler(SpeechTranslatorError, on_error)
 app.add_middleware(AnswerHeaders)
+app.add_middleware(Cors, config=CorsConfig(ORIGINS))
+app.add_middleware(SecurityHeaders)
+app.add_middleware(ForwardedHeaders, proxies=PROXIES)
 
 
 class Wanted(BaseModel):
@@ -96,6 +107,14 @@ async def make_token(request: Request) -> JSONResponse:
     )
 
 
+@app.get("/usage")
+async def show_usage(request: Request) -> dict[str, int]:
+    """What the caller used this month."""
+    caller = await request.app.state.guard.admit(request, endpoint="account")
+    used = await request.app.state.metering.book.used("month", owner=caller.owner)
+    return {"requests": used.requests, "characters": used.characters}
+
+
 @app.post("/translate")
 async def translate(
     wanted: Wanted, caller: Annotated[Caller, Depends(admitted)]
@@ -117,10 +136,14 @@ async def live(socket: WebSocket) -> None:
 async def translated(text: str, caller: Caller) -> dict[str, str | bool]:
     """A text in Portuguese, and whether that was known already."""
     validate_text(text, min(MAX_CHARS, caller.tier.max_text_chars or MAX_CHARS))
-    [found] = await app.state.translator.translate(
-        [text],
-        source=ENGLISH,
-        target=PORTUGUESE,
-        context=RequestContext(Deadline.after(DEADLINE_S), owner=caller.owner),
-    )
+    meter = app.state.metering.meter
+    async with await meter.reserve(caller, "translate", characters=len(text)) as reservation:
+        [found] = await app.state.translator.translate(
+            [text],
+            source=ENGLISH,
+            target=PORTUGUESE,
+            context=RequestContext(Deadline.after(DEADLINE_S), owner=caller.owner),
+        )
+        if found.cached:
+            await reservation.settle(characters=0)
     return {"translation": found.text, "cached": found.cached}
