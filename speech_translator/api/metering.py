@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
 from speech_translator.api.accounts import AccountsDoor
+from speech_translator.errors import LimitExceeded
 from speech_translator.observability import Metrics, logger
 from speech_translator.security import metering
+from speech_translator.security.audio_tab import AudioTab
 from speech_translator.security.guard import Caller
 from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.limits import Decision
@@ -18,6 +21,9 @@ from speech_translator.security.quotas import Reservation
 from speech_translator.security.usage_journal import JournalEvent
 from speech_translator.settings import Settings
 from speech_translator.storage.usage import Operation
+
+if TYPE_CHECKING:
+    from speech_translator.api.dependencies import ApiState
 
 _log = logger(__name__)
 
@@ -72,13 +78,51 @@ async def reserved(
     What is left of the limits goes into the answer's headers.
 
     Raises:
-        LimitExceeded: a limit does not have as much left.
+        LimitExceeded: a limit does not have as much left. The request is given back.
     """
-    reservation = await metering.meter.reserve(
-        caller, operation, characters=characters, audio_s=audio_s
-    )
-    state = connection.scope["state"]
-    door: Decision = state["limits"]
-    state["limits"] = replace(door, standings=door.standings + reservation.decision.standings)
+    try:
+        reservation = await metering.meter.reserve(
+            caller, operation, characters=characters, audio_s=audio_s
+        )
+    except LimitExceeded:
+        await _refused(connection, metering, caller)
+        raise
+    _show(connection, reservation.decision)
     async with reservation:
         yield reservation
+
+
+@asynccontextmanager
+async def live_audio(
+    connection: HTTPConnection, metering: Metering, caller: Caller
+) -> AsyncIterator[AudioTab]:
+    """The sound of a live session: taken while it comes, and settled at the end of the block.
+
+    Raises:
+        LimitExceeded: none is left. The request is given back.
+    """
+    tab = AudioTab(metering.meter, caller)
+    try:
+        await tab.open()
+    except LimitExceeded:
+        await _refused(connection, metering, caller)
+        raise
+    try:
+        _show(connection, tab.decision)
+        yield tab
+    finally:
+        await tab.close()
+
+
+async def _refused(connection: HTTPConnection, metering: Metering, caller: Caller) -> None:
+    """A limit on amounts refuses: that costs no request, and the headers say what is left."""
+    state: ApiState = connection.app.state.api
+    await state.guard.give_back(connection, caller)
+    _show(connection, await metering.meter.standing(caller))
+
+
+def _show(connection: HTTPConnection, amounts: Decision) -> None:
+    """Put what is left of amounts into the answer's headers, beside what is of requests."""
+    state = connection.scope["state"]
+    door: Decision = state["limits"]
+    state["limits"] = replace(door, standings=door.standings + amounts.standings)

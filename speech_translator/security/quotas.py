@@ -123,8 +123,10 @@ class Meter:
         if changes:
             await self._store.settle(changes)
 
-    def write_down(self, caller: Caller, operation: Operation, used: Amount) -> None:
-        """Count a request and what it used."""
+    def write_down(
+        self, caller: Caller, operation: Operation, used: Amount, *, requests: int = 1
+    ) -> None:
+        """Count a request and what it used; none where it goes on, having been counted."""
         day = datetime.fromtimestamp(self._clock() / 1000, UTC).date().isoformat()
         self._recorder.record(
             UsageEntry(
@@ -132,7 +134,7 @@ class Meter:
                 owner=caller.owner,
                 key_id=caller.principal.key_id,
                 operation=operation,
-                requests=1,
+                requests=requests,
                 characters=used.characters,
                 audio_ms=round(used.audio_s * 1000),
             )

@@ -4,9 +4,9 @@
 work done over the async door; ``messages`` is the protocol. No web framework in here.
 """
 
-from speech_translator.streaming.config import SessionLimits
+from speech_translator.streaming.config import AudioMeter, SessionLimits
 from speech_translator.streaming.driver import LiveDriver
 from speech_translator.streaming.hub import LiveHub
 from speech_translator.streaming.running import Transport
 
-__all__ = ["LiveDriver", "LiveHub", "SessionLimits", "Transport"]
+__all__ = ["AudioMeter", "LiveDriver", "LiveHub", "SessionLimits", "Transport"]

@@ -3,10 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from speech_translator.settings import Settings
 from speech_translator.streaming.messages import StartRequest
 from speech_translator.streaming.voice_activity import EndpointConfig
+
+
+class AudioMeter(Protocol):
+    """Whether, and to whom, sound may be heard; ``security.audio_tab.AudioTab`` is one."""
+
+    async def take(self, seconds: float) -> None:
+        """Take sound that is about to be heard.
+
+        Raises:
+            LimitExceeded: so much is not left.
+        """
+        ...
+
+
+class Unmetered:
+    """Lets everything be heard."""
+
+    async def take(self, seconds: float) -> None:
+        """See ``AudioMeter``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from speech_translator.errors import Draining, ProtocolViolation, SpeechTranslat
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.streaming import messages, telling
 from speech_translator.streaming.audio_input import AudioInput, OpensStreams, open_input
-from speech_translator.streaming.config import SessionConfig, SessionLimits
+from speech_translator.streaming.config import AudioMeter, SessionConfig, SessionLimits, Unmetered
 from speech_translator.streaming.interpreting import Interpreter, Translating
 from speech_translator.streaming.messages import StartRequest
 from speech_translator.streaming.running import CLIENT_GONE, SessionRun, Transport
@@ -42,6 +42,7 @@ class LiveDriver:
         limits: bounds of the session.
         decoders: for audio in containers.
         owner: whom the work belongs to.
+        meter: asked before sound is heard.
         clock: monotonic seconds.
     """
 
@@ -53,6 +54,7 @@ class LiveDriver:
         *,
         decoders: OpensStreams,
         owner: str = "anonymous",
+        meter: AudioMeter | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         self._transport = transport
@@ -60,6 +62,7 @@ class LiveDriver:
         self._limits = limits
         self._decoders = decoders
         self._owner = owner
+        self._meter = meter or Unmetered()
         self._clock = clock
         self._stopping = asyncio.Event()
 
@@ -114,7 +117,13 @@ class LiveDriver:
         work = WorkRunner(self._translator, request.targets, owner=self._owner, clock=self._clock)
         session = LiveSession(config, self._limits, clock=self._clock)
         run = SessionRun(
-            self._transport, session, audio, work, send_s=self._limits.send_s, clock=self._clock
+            self._transport,
+            session,
+            audio,
+            work,
+            send_s=self._limits.send_s,
+            meter=self._meter,
+            clock=self._clock,
         )
         outcome = await run.until_closed(self._stopping)
         return SessionSummary(outcome, config.session_id, session.audio_s, session.finals)

@@ -14,11 +14,18 @@ from typing import Protocol
 
 import numpy as np
 
-from speech_translator.errors import PayloadTooLarge, SlowConsumer, SpeechTranslatorError
+from speech_translator.engines.values import SAMPLE_RATE, Samples
+from speech_translator.errors import (
+    LimitExceeded,
+    PayloadTooLarge,
+    SlowConsumer,
+    SpeechTranslatorError,
+)
 from speech_translator.observability import logger
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.streaming import messages
 from speech_translator.streaming.audio_input import AudioInput
+from speech_translator.streaming.config import AudioMeter
 from speech_translator.streaming.messages import EndReason, Partial, ServerEvent
 from speech_translator.streaming.session import LiveSession, Result
 from speech_translator.streaming.work import Action, Cancel, Close, Send, Start, Work
@@ -61,6 +68,7 @@ class SessionRun:
         audio: what reads its binary messages.
         runner: does its work.
         send_s: seconds in which the client must take a message.
+        meter: asked before sound is heard.
         clock: monotonic seconds, the session's own.
     """
 
@@ -72,6 +80,7 @@ class SessionRun:
         runner: WorkRunner,
         *,
         send_s: float,
+        meter: AudioMeter,
         clock: Clock,
     ) -> None:
         self._transport = transport
@@ -79,6 +88,7 @@ class SessionRun:
         self._audio = audio
         self._runner = runner
         self._send_s = send_s
+        self._meter = meter
         self._clock = clock
         self._works: dict[int, asyncio.Task[None]] = {}
         self._outbox: deque[ServerEvent | Close] = deque()
@@ -140,15 +150,28 @@ class SessionRun:
             self._perform(self._session.receive_audio(_NOTHING))
             return
         async for samples in self._audio.samples(message):
-            self._perform(self._session.receive_audio(samples))
+            await self._take(samples)
             await self._may_read.wait()
+
+    async def _take(self, samples: Samples) -> None:
+        """Have samples heard, if the client's limit of sound allows it."""
+        if self._heard_end:
+            return
+        try:
+            if self._session.hears:
+                await self._meter.take(len(samples) / SAMPLE_RATE)
+        except LimitExceeded as error:
+            self._heard_end = True
+            self._perform(self._session.end(error))
+        else:
+            self._perform(self._session.receive_audio(samples))
 
     async def _obey(self, message: str) -> None:
         if messages.parse_control(message) == "keep_alive":
             self._perform(self._session.keep_alive())
         elif not self._heard_end:
+            await self._take(await self._audio.finish())
             self._heard_end = True
-            self._perform(self._session.receive_audio(await self._audio.finish()))
             self._perform(self._session.end("end"))
 
     async def _write(self) -> None:

@@ -73,7 +73,7 @@ class LiveSession:
         self._segments = self._finals = 0
         self._progress = Progress(limits.behind_s)
         self._warned_late_audio = False
-        self._ending: EndReason | None = None
+        self._ending: EndReason | SpeechTranslatorError | None = None
         self._closed = False
 
     @property
@@ -83,6 +83,11 @@ class LiveSession:
             self._hearing.unheard_s <= self._limits.unheard_s
             and self._queue.seconds <= self._limits.backlog_s
         )
+
+    @property
+    def hears(self) -> bool:
+        """Whether audio that comes now is heard."""
+        return self._ending is None and not self._closed
 
     @property
     def audio_s(self) -> float:
@@ -124,13 +129,18 @@ class LiveSession:
         self._held = held
         self._watch_idleness()
 
-    def end(self, reason: EndReason) -> list[Action]:
-        """Hear no more audio; what is pending is finished, then the socket closes."""
+    def end(self, reason: EndReason | SpeechTranslatorError) -> list[Action]:
+        """Hear no more audio; what is pending is finished, then the socket closes.
+
+        An error as the reason is told at the end, in the place of ``done``.
+        """
         if self._ending is None:
             self._ending = reason
             self._hearing.end(self._clock())
             if reason == "shutting_down":
                 self._send(telling.draining())
+            elif isinstance(reason, SpeechTranslatorError):
+                self._send(telling.deaf(reason))
         return self._proceed()
 
     def complete(self, work_id: int, result: Result) -> list[Action]:
@@ -358,8 +368,12 @@ class LiveSession:
         safe_s = self._hearing.settled_s if first is None else first.audio_start_s
         self._send(self._progress.reached(safe_s, step_s=step_s))
 
-    def _finish(self, reason: EndReason) -> None:
+    def _finish(self, reason: EndReason | SpeechTranslatorError) -> None:
         self._acknowledge(0.0)
+        if isinstance(reason, SpeechTranslatorError):
+            self._send(telling.failed(reason))
+            self._close(reason)
+            return
         self._send(
             Done(
                 reason=reason,

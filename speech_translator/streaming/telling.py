@@ -32,6 +32,15 @@ def draining() -> Warned:
     )
 
 
+def deaf(error: SpeechTranslatorError) -> Warned:
+    """No more audio is heard, because of ``error``, which is told at the end."""
+    return Warned(
+        code=error.code,
+        message=f"Audio is no longer heard; what was said is finished. {error.message}",
+        details=error.details,
+    )
+
+
 def nothing(utterance: Utterance) -> Partial:
     """There was nothing in an utterance of which something was shown."""
     return Partial(

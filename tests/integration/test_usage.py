@@ -10,10 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from speech_translator.storage import Database, DatabaseConfig, UsageStore
 from speech_translator.storage.usage import Totals
+from tests.support.live_client import live_session, stream
 from tests.support.postgres_server import PostgresServer, postgres_server
 from tests.support.server import Server, start_server
 
@@ -116,3 +119,52 @@ def _key_nobody_has_seen(server: Server) -> str:
     from speech_translator.security.api_keys import generate
 
     return generate().text
+
+
+LIVE = {"source_language": "en", "target_languages": ["pt"]}
+SPEECH = np.full(16_000, 8000, "<i2").tobytes()
+PAUSE = bytes(2 * 16_000)
+
+
+async def test_a_live_session_ends_with_the_sound_of_the_month_and_no_other_begins(
+    tmp_path: Path,
+) -> None:
+    tiers = tmp_path / "tiers.toml"
+    tiers.write_text("[enterprise]\naudio_minutes_per_month = 1\n")
+    settings = {"DATA_DIR": str(tmp_path), "TIERS_FILE": str(tiers)}
+    with start_server(settings, arguments=SCRIPTED) as server, server.client() as client:
+        first = await stream(server, (SPEECH + PAUSE) * 10, **LIVE)
+        assert (first.close_code, first.close_reason) == (1000, "end")
+        used = client.get("/usage").json()
+        assert used["month"] == {"requests": 1, "characters": 0, "audio_seconds": 20.0}
+        assert used["limits"][-1]["remaining"] == 40
+        second = await stream(server, (SPEECH + PAUSE) * 30, **LIVE)
+        assert (second.close_code, second.close_reason) == (1008, "limit_exceeded")
+        assert len(second.told("final")) == 20  # all that was heard is told
+        assert second.events[-1]["code"] == "limit_exceeded"
+        assert second.events[-1]["fatal"]
+        with pytest.raises(InvalidStatus) as refused:
+            async with live_session(server, **LIVE):
+                pass
+        answer = refused.value.response
+        assert answer.status_code == 429
+        assert b'"policy":"audio-month"' in answer.body
+        assert '"audio-month";r=0' in answer.headers["ratelimit"]
+        assert client.get("/usage").json()["month"]["audio_seconds"] == pytest.approx(60, abs=0.2)
+
+
+async def test_what_a_killed_session_heard_is_known(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/speech-translator.db"
+    settings = {"DATA_DIR": str(tmp_path)}
+    with start_server(settings, arguments=SCRIPTED) as server:
+        async with live_session(server, **LIVE) as session:
+            await session.send((SPEECH + PAUSE) * 7)
+            await session.until(lambda self: len(self.told("final")) == 7)
+            await asyncio.sleep(1)
+            os.kill(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+    with start_server(settings, arguments=SCRIPTED, keyed=False):
+        await asyncio.to_thread(until, lambda: totals(url).audio_ms >= 13_000)
+    found = await asyncio.to_thread(totals, url)
+    assert found.requests == 1
+    assert found.audio_ms <= 14_000

@@ -56,7 +56,11 @@ def left(found, name):
 
 async def test_what_is_answered_counts_and_what_was_cached_does_not(api):
     headers = await key_of(api)
-    assert (await translate(api, headers)).json()["cached"] is False
+    first = await translate(api, headers)
+    assert first.json()["cached"] is False
+    assert '"characters-minute";q=10000;w=60' in first.headers["ratelimit-policy"]
+    assert '"characters-month";r=499994' in first.headers["ratelimit"]
+    assert '"requests-day";r=999' in first.headers["ratelimit"]
     assert (await translate(api, headers)).json()["cached"] is True
     found = await usage(api, headers)
     assert (found["user_id"], found["tier"]) == ("ann", "free")
@@ -113,6 +117,8 @@ async def test_a_quota_that_is_used_up_is_refused_before_the_work(tmp_path):
         assert (refused.status_code, refused.json()["code"]) == (429, "limit_exceeded")
         assert [one["policy"] for one in refused.json()["violated"]] == ["characters-month"]
         assert int(refused.headers["retry-after"]) >= 1
+        assert '"characters-month";r=4' in refused.headers["ratelimit"]
+        assert '"requests-minute";r=9' in refused.headers["ratelimit"]  # it cost no request
         assert len(api.engine("bergamot").calls) == 1
         heard = await api.client.post("/transcribe/audio", files=RECORDING, headers=headers)
         assert heard.status_code == 429

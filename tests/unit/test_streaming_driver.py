@@ -15,6 +15,7 @@ from speech_translator.engines.values import Call, Result, Samples
 from speech_translator.errors import (
     DamagedAudio,
     InvalidAudio,
+    LimitExceeded,
     NoAudioTrack,
     Overloaded,
     PayloadTooLarge,
@@ -261,6 +262,56 @@ async def test_at_shutdown_a_client_that_has_not_spoken_is_let_go() -> None:
     async with session(door(*engines())) as (line, live):
         live.shut_down()
     assert isinstance(line.closed, ShuttingDown)
+
+
+@dataclass
+class Allowance:
+    """So many seconds of sound may be heard."""
+
+    left_s: float
+    asked: list[float] = field(default_factory=list)
+
+    async def take(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        if seconds > self.left_s:
+            raise LimitExceeded("No sound is left.", retry_after=60.0)
+        self.left_s -= seconds
+
+
+async def metered(
+    left_s: float, *said: str | bytes | None, max_s: float = 60.0
+) -> tuple[Line, Allowance, float]:
+    line, allowance = Line(), Allowance(left_s)
+    line.say(*said)
+    live = LiveDriver(
+        line,
+        door(*engines("Hello.", "Bye.")),
+        SessionLimits(max_s=max_s),
+        decoders=Decoders(),
+        meter=allowance,
+    )
+    async with asyncio.timeout(10):
+        return line, allowance, (await live.run()).audio_s
+
+
+async def test_without_sound_left_what_was_said_is_told_and_then_why_it_ends() -> None:
+    line, allowance, heard_s = await metered(2.5, START, SPEECH, PAUSE, SPEECH, SPEECH, END)
+    told = [event["type"] for event in line.events if event["type"] != "ack"]
+    assert told == ["ready", "warning", "final", "error"]
+    assert line.told("warning")[0]["code"] == "limit_exceeded"
+    (failed,) = line.told("error")
+    assert (failed["code"], failed["fatal"]) == ("limit_exceeded", True)
+    assert isinstance(line.closed, LimitExceeded)
+    assert allowance.asked == [1.0, 1.0, 1.0]  # what is not heard is not asked for
+    assert heard_s == 2.0
+
+
+async def test_all_that_is_heard_is_asked_for_and_nothing_else() -> None:
+    line, allowance, heard_s = await metered(9.0, START, SPEECH, PAUSE, END, SPEECH)
+    assert line.closed == "end"
+    assert sum(allowance.asked) == heard_s == 2.0
+    _, allowance, heard_s = await metered(9.0, START, *[SPEECH] * 9, END, max_s=1.5)
+    assert sum(allowance.asked) == heard_s == 2.0
 
 
 @pytest.mark.parametrize("idle_s", [60, 0.05])

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from speech_translator.api.dependencies import accounts_of, admitted, services_of, state_of
+from speech_translator.api.metering import live_audio
 from speech_translator.errors import (
     Draining,
     LimitExceeded,
@@ -27,7 +28,7 @@ from speech_translator.observability import logger
 from speech_translator.problems import close_code_of, problem_response, request_id_of
 from speech_translator.security.guard import Caller
 from speech_translator.security.scopes import Scope
-from speech_translator.streaming import LiveDriver, LiveHub, SessionLimits
+from speech_translator.streaming import AudioMeter, LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
 
 router = APIRouter()
@@ -57,8 +58,8 @@ async def translate_stream(socket: WebSocket) -> None:
             raise Draining("The service is stopping; connect again in a moment.")
         caller = await admitted(socket, Scope.STREAM)
         with hub.place():
-            async with _lease(socket, caller):
-                await _serve(socket, hub, caller)
+            async with _lease(socket, caller), live_audio(socket, state.metering, caller) as audio:
+                await _serve(socket, hub, caller, audio)
     except SpeechTranslatorError as error:
         if socket.client_state is not WebSocketState.CONNECTING:
             raise
@@ -83,7 +84,7 @@ async def _lease(socket: WebSocket, caller: Caller) -> AsyncIterator[None]:
         yield
 
 
-async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller) -> None:
+async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller, meter: AudioMeter) -> None:
     """Open the socket, and run the session to its end."""
     state, services = state_of(socket), services_of(socket)
     await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
@@ -94,6 +95,7 @@ async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller) -> None:
         SessionLimits.from_settings(state.settings),
         decoders=services.decoders,
         owner=caller.owner,
+        meter=meter,
     )
     watching = asyncio.create_task(_end_when_revoked(socket, transport, caller))
     try:
