@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ import pytest
 from tests.support.guide import Section, changed, commands, sections
 from tests.support.server import ROOT
 
-SECTIONS = sections((ROOT / "docs" / "INTEGRATION_GUIDE.md").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "INTEGRATION_GUIDE.md").read_text(encoding="utf-8")
+SECTIONS = sections(PAGE)
 EXAMPLES = ROOT / "examples"
 WHOLE_SERVICE = "Mount the whole service"
 
@@ -80,6 +82,13 @@ def test_nothing_of_our_api_is_needed() -> None:
     assert len(codes) > len(STATES)
     for code in codes:
         assert not [name for name in imported(code) if name.startswith("speech_translator.api")]
+
+
+def test_the_parts_that_it_names_are_there() -> None:
+    named = re.findall(r"^\| `(\w+/\w+\.py)`", PAGE, re.MULTILINE)
+    assert named
+    for name in named:
+        assert (ROOT / "speech_translator" / name).is_file(), name
 
 
 def test_a_hunk_must_fit_in_one_place() -> None:
