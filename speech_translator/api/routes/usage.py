@@ -53,10 +53,20 @@ _DAY = {"type": "string", "format": "date"}
 _REPORT_PARAMETERS = [
     _parameter("from", "First day; the first of this month by default.", _DAY),
     _parameter("to", "Last day, included; today by default.", _DAY),
-    _parameter("period", "What a line is about.", {"enum": ["day", "month"], "default": "month"}),
-    _parameter("group", "Whose a line is.", {"enum": list(_GROUPS), "default": "owner"}),
+    _parameter(
+        "period",
+        "What a line is about.",
+        {"type": "string", "enum": ["day", "month"], "default": "month"},
+    ),
+    _parameter(
+        "group", "Whose a line is.", {"type": "string", "enum": list(_GROUPS), "default": "owner"}
+    ),
     _parameter("user_id", "Only this owner's.", {"type": "string", "maxLength": _LONGEST_OWNER}),
-    _parameter("format", "How it is written.", {"enum": list(_FORMATS), "default": "json"}),
+    _parameter(
+        "format",
+        "How it is written.",
+        {"type": "string", "enum": list(_FORMATS), "default": "json"},
+    ),
 ]
 
 
