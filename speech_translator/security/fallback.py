@@ -1,7 +1,7 @@
 """Whether a store that all replicas share is asked, or this one goes on alone for a while. Pure.
 
 Nobody is refused because Redis is down, and nobody waits for it twice: the first call that it fails
-ends the asking, and then one caller a pause tries again, while the rest goes on alone.
+ends the asking. From then on it is looked for beside the requests, which go on alone meanwhile.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FallbackConfig:
 
     Args:
         replicas: that share a limit: alone, each allows so large a part of it.
-        pause_s: seconds after a failure in which the shared store is not asked.
+        pause_s: seconds after a failure in which the shared store is not looked for.
         max_calls: of the shared store at the same time; more callers wait their turn here, where
             they see that it was lost meanwhile.
     """
@@ -81,6 +81,7 @@ class Fallback:
 
     Args:
         part: what the store is for.
+        probe: asks the store for nothing, to see whether it is back; raises ``StoreUnavailable``.
         config: see there.
         listener: told each change, and whatever was done alone.
         clock: monotonic seconds.
@@ -89,19 +90,21 @@ class Fallback:
     def __init__(
         self,
         part: SharedPart,
+        probe: Callable[[], Awaitable[object]],
         config: FallbackConfig,
         *,
         listener: Listener = ignore,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._part = part
+        self._probe = probe
         self._config = config
         self._listener = listener
         self._clock = clock
         self._places = asyncio.Semaphore(config.max_calls)
         self._resume_at = -math.inf
         self._up = True
-        self._trying = False
+        self._probing: asyncio.Task[None] | None = None
 
     async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
         """What the shared store answers.
@@ -109,10 +112,11 @@ class Fallback:
         Raises:
             StoreUnavailable: it does not, or did not lately: the caller goes on alone.
         """
-        if self._is_asked():
+        if self._up:
             async with self._places:
-                if self._is_asked():  # it may have been lost while we waited
+                if self._up:  # it may have been lost while we waited
                     return await self._asked(call)
+        self._look()
         raise StoreUnavailable("What replicas share does not answer.")
 
     def done_alone(self) -> None:
@@ -120,25 +124,27 @@ class Fallback:
         self._listener(DoneAlone(self._part))
 
     async def _asked(self, call: Callable[[], Awaitable[T]]) -> T:
-        trying = self._trying = not self._up
         try:
-            answer = await call()
+            return await call()
         except StoreUnavailable as error:
-            self._lost(error)
+            self._resume_at = self._clock() + self._config.pause_s
+            if self._up:
+                self._up = False
+                self._listener(SharedLost(self._part, reason_of(error)))
             raise
-        finally:
-            if trying:
-                self._trying = False
-        if trying:
+
+    def _look(self) -> None:
+        """See from time to time whether it is back; the caller does not wait for that."""
+        if self._probing is None and self._clock() >= self._resume_at:
+            self._probing = asyncio.create_task(self._probed())
+
+    async def _probed(self) -> None:
+        try:
+            await self._probe()
+        except StoreUnavailable:
+            self._resume_at = self._clock() + self._config.pause_s
+        else:
             self._up = True
             self._listener(SharedBack(self._part))
-        return answer
-
-    def _is_asked(self) -> bool:
-        return self._up or (self._clock() >= self._resume_at and not self._trying)
-
-    def _lost(self, error: StoreUnavailable) -> None:
-        self._resume_at = self._clock() + self._config.pause_s
-        if self._up:
-            self._up = False
-            self._listener(SharedLost(self._part, reason_of(error)))
+        finally:
+            self._probing = None

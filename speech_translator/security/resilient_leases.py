@@ -38,7 +38,13 @@ class ResilientLeaseStore:
         self._shared = shared
         self._local = local
         self._config = config or FallbackConfig()
-        self._fallback = Fallback("live_sessions", self._config, listener=listener, clock=clock)
+        self._fallback = Fallback(
+            "live_sessions",
+            lambda: shared.release("", ""),
+            self._config,
+            listener=listener,
+            clock=clock,
+        )
 
     async def acquire(self, subject: str, lease: str, limit: int) -> bool:
         """See ``LeaseStore``."""

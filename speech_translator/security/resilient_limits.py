@@ -40,7 +40,9 @@ class ResilientLimitStore:
         self._shared = shared
         self._local = local
         self._config = config or FallbackConfig()
-        self._fallback = Fallback("limits", self._config, listener=listener, clock=clock)
+        self._fallback = Fallback(
+            "limits", lambda: shared.peek(()), self._config, listener=listener, clock=clock
+        )
 
     async def acquire(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``; ``exact`` is False when this replica decided alone."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-
-import pytest
 
 from speech_translator.errors import StoreUnavailable
 from speech_translator.security.fallback import (
@@ -16,8 +13,6 @@ from speech_translator.security.fallback import (
     SharedLost,
 )
 
-Call = Callable[[], Awaitable[str]]
-
 
 class World:
     """A store whose answers a test lets go one by one."""
@@ -26,21 +21,35 @@ class World:
         self.now = 0.0
         self.told: list[SharedEvent] = []
         self.calls: list[asyncio.Future[str]] = []
+        self.probes: list[asyncio.Future[str]] = []
         config = FallbackConfig(replicas=3, pause_s=1.0, max_calls=max_calls)
         self.fallback = Fallback(
-            "limits", config, listener=self.told.append, clock=lambda: self.now
+            "limits",
+            lambda: self.answer(self.probes),
+            config,
+            listener=self.told.append,
+            clock=lambda: self.now,
         )
 
-    async def call(self) -> str:
-        answer = asyncio.get_running_loop().create_future()
-        self.calls.append(answer)
-        return await answer
+    async def answer(self, waiting: list[asyncio.Future[str]]) -> str:
+        waiting.append(asyncio.get_running_loop().create_future())
+        return await waiting[-1]
 
     async def begin(self, count: int) -> list[asyncio.Task[str]]:
-        tasks = [asyncio.create_task(self.fallback.ask(self.call)) for _ in range(count)]
-        for _ in range(3):
-            await asyncio.sleep(0)
+        ask = self.fallback.ask
+        tasks = [asyncio.create_task(ask(lambda: self.answer(self.calls))) for _ in range(count)]
+        await turns()
         return tasks
+
+    async def lose(self) -> None:
+        (task,) = await self.begin(1)
+        self.calls.pop().set_exception(unavailable())
+        assert await outcomes([task]) == [StoreUnavailable]
+
+
+async def turns() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def unavailable() -> StoreUnavailable:
@@ -73,46 +82,29 @@ async def test_who_waits_for_a_turn_does_not_wait_for_what_is_lost() -> None:
     assert len(world.calls) == 2
 
 
-async def test_one_caller_a_pause_tries_again_and_the_rest_goes_on_alone() -> None:
+async def test_it_is_looked_for_once_a_pause_and_nobody_waits_for_that() -> None:
     world = World()
-    tasks = await world.begin(1)
-    world.calls[0].set_exception(unavailable())
-    await outcomes(tasks)
+    await world.lose()
     world.now = 0.9
-    assert await outcomes(await world.begin(1)) == [StoreUnavailable]
-    world.now = 1.0
-    (trying,) = await world.begin(1)
     assert await outcomes(await world.begin(5)) == [StoreUnavailable] * 5
-    assert len(world.calls) == 2
-    world.calls[1].set_result("there")
-    assert await trying == "there"
+    assert world.probes == []
+    world.now = 1.0
+    assert await outcomes(await world.begin(5)) == [StoreUnavailable] * 5
+    assert (len(world.probes), len(world.calls)) == (1, 0)
+    world.probes[0].set_exception(unavailable())
+    await turns()
+    world.now = 1.9
+    assert await outcomes(await world.begin(1)) == [StoreUnavailable]
+    assert len(world.probes) == 1
+    world.now = 2.0
+    assert await outcomes(await world.begin(1)) == [StoreUnavailable]
+    world.probes[1].set_result("there")
+    await turns()
     assert world.told[1:] == [SharedBack("limits")]
     tasks = await world.begin(5)
-    for call in world.calls[2:]:
+    for call in world.calls:
         call.set_result("there")
     assert await outcomes(tasks) == ["there"] * 5
-
-
-async def test_a_try_that_fails_or_is_broken_off_is_made_again() -> None:
-    world = World()
-    tasks = await world.begin(1)
-    world.calls[0].set_exception(unavailable())
-    await outcomes(tasks)
-    world.now = 1.0
-    (trying,) = await world.begin(1)
-    world.calls[1].set_exception(unavailable())
-    with pytest.raises(StoreUnavailable):
-        await trying
-    assert await outcomes(await world.begin(1)) == [StoreUnavailable]
-    world.now = 2.0
-    (trying,) = await world.begin(1)
-    trying.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await trying
-    (trying,) = await world.begin(1)
-    world.calls[3].set_result("there")
-    assert await trying == "there"
-    assert [type(event) for event in world.told] == [SharedLost, SharedBack]
 
 
 async def test_an_answer_that_was_asked_for_before_the_loss_does_not_end_it() -> None:

@@ -88,9 +88,15 @@ async def test_what_runs_is_told_to_a_store_that_comes_back_empty(replica: Repli
     await replica.acquire("a", "b")
     replica.shared.away = True
     await replica.store.renew("a", "a")
-    replica.shared = Shared(clock=lambda: 0.0)
-    replica.store._shared = replica.shared
     replica.now += 1.0
+    await replica.store.renew("a", "a")
+    await asyncio.sleep(0)
+    assert replica.told == [SharedLost("live_sessions", "StoreUnavailable")]
+    replica.shared.away = False
+    replica.shared._ends.clear()
+    replica.now += 1.0
+    await replica.store.renew("a", "a")
+    await asyncio.sleep(0)
     await replica.store.renew("a", "a")
     await replica.store.renew("a", "b")
     assert len(replica.shared) == 2
