@@ -115,9 +115,16 @@ class InvalidField(InvalidRequest):
 
 
 class PayloadTooLarge(InvalidRequest):
-    """The body is larger than the limit."""
+    """The body is larger than the limit.
+
+    ``begun``: a part of it was read before that was known.
+    """
 
     code = "payload_too_large"
+
+    def __init__(self, message: str, *, begun: bool = True, **details: object) -> None:
+        super().__init__(message, **details)
+        self.begun = begun
 
 
 class BodyTimeout(InvalidRequest):

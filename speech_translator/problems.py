@@ -117,7 +117,8 @@ def problem_response(
     if isinstance(error, errors.Unauthenticated):
         sent["WWW-Authenticate"] = 'Bearer realm="speech-translator"'  # RFC 9110, 11.6.1
     sent["Cache-Control"] = "no-store"
-    if isinstance(error, errors.PayloadTooLarge | errors.BodyTimeout):
+    begun = isinstance(error, errors.PayloadTooLarge) and error.begun
+    if begun or isinstance(error, errors.BodyTimeout):
         sent["Connection"] = "close"  # the rest of the body may never come, or never end
     return Response(
         orjson.dumps(problem(error, request_id), default=str),

@@ -67,6 +67,29 @@ class Pace:
     total_s: float
 
 
+def check_declared(headers: Headers, limit: int) -> None:
+    """Refuse a body that says of itself that it is too large, before anything else is done for it.
+
+    Nothing of it was read: the server lets the rest of it run out, for as long as it gives to a
+    head, so that a client that sends on gets to see the answer.
+
+    Raises:
+        MalformedBody: ``Content-Length`` is no number.
+        PayloadTooLarge: it is more than ``limit`` bytes.
+    """
+    declared = headers.get("content-length", "0")
+    if not declared.isascii() or not declared.isdigit():
+        raise MalformedBody("Content-Length must be a number.")
+    if int(declared) > limit:
+        raise _too_large(limit, begun=False)
+
+
+def _too_large(limit: int, *, begun: bool = True) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"The body is larger than {limit} bytes.", begun=begun, limit_bytes=limit
+    )
+
+
 class BodyReader:
     """A request's body in pieces as they arrive.
 
@@ -90,11 +113,7 @@ class BodyReader:
             BodyTimeout: no piece in time.
             ClientDisconnected: the client left.
         """
-        declared = self._request.headers.get("content-length", "0")
-        if not declared.isascii() or not declared.isdigit():
-            raise MalformedBody("Content-Length must be a number.")
-        if int(declared) > self._limit:
-            raise self._too_large()
+        check_declared(self._request.headers, self._limit)
         taken = 0
         clock = asyncio.get_running_loop().time
         until = clock() + self._pace.total_s
@@ -106,7 +125,7 @@ class BodyReader:
                 raise BodyTimeout("The body came too slowly.") from None
             taken += len(piece)
             if taken > self._limit:
-                raise self._too_large()
+                raise _too_large(self._limit)
             if piece:
                 yield piece
 
@@ -132,11 +151,6 @@ class BodyReader:
         piece: bytes = message.get("body", b"")
         return piece
 
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(
-            f"The body is larger than {self._limit} bytes.", limit_bytes=self._limit
-        )
-
 
 async def read_json(
     request: Request,
@@ -160,8 +174,9 @@ async def read_json(
     reader = BodyReader(request, limit=limit, pace=pace)
     try:
         data = b"".join([piece async for piece in reader.pieces()])
-    except PayloadTooLarge:
-        await reader.drain()
+    except PayloadTooLarge as error:
+        if error.begun:
+            await reader.drain()
         raise
     if optional and not data:
         return decode_json(b"{}", decoder)

@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import HTTPConnection, Request
 
 from speech_translator.api.accounts import AccountsDoor
-from speech_translator.api.body import Pace, read_json
+from speech_translator.api.body import Pace, check_declared, read_json
 from speech_translator.api.metering import Metering
 from speech_translator.engines.values import EngineInfo, Priority, Task
 from speech_translator.errors import InvalidField, Overloaded
@@ -164,9 +164,25 @@ def actor_of(connection: HTTPConnection, principal: Principal | None) -> Actor:
 
 
 async def admitted(
-    connection: HTTPConnection, scope: Scope | None = None, endpoint: EndpointClass = "work"
+    connection: HTTPConnection,
+    scope: Scope | None = None,
+    endpoint: EndpointClass = "work",
+    *,
+    max_bytes: int | None = None,
 ) -> Caller:
-    """Who asks, let in; arguments and errors as ``Guard.admit``."""
+    """Who asks, let in; further arguments and errors as ``Guard.admit``.
+
+    Args:
+        connection: the request.
+        scope: see there.
+        endpoint: see there.
+        max_bytes: largest body of the route; that of JSON routes by default.
+
+    Raises:
+        PayloadTooLarge: more is declared. No key was looked up, and nothing of the body was read.
+    """
+    longest = state_of(connection).settings.max_body_bytes if max_bytes is None else max_bytes
+    check_declared(connection.headers, longest)
     return await state_of(connection).guard.admit(connection, scope, endpoint)
 
 

@@ -32,7 +32,9 @@ from speech_translator.media.upload import SpooledUpload
 
 FILE_FIELD = "file"
 MAX_FIELD_BYTES = 256 * 1024
-_FORM_OVERHEAD = 1024 * 1024
+FORM_OVERHEAD = 1024 * 1024
+"""Bytes that a form may have beside its file."""
+
 _RESERVE_BYTES = 64 * 1024 * 1024
 
 
@@ -74,7 +76,7 @@ async def receive_upload(
     _check_room(request, directory)
     form = _Form(frozenset(fields))
     parser = MultipartParser(boundary, form.callbacks())  # type: ignore[arg-type]
-    reader = BodyReader(request, limit=limit + _FORM_OVERHEAD, pace=pace)
+    reader = BodyReader(request, limit=limit + FORM_OVERHEAD, pace=pace)
 
     async def contents() -> AsyncIterator[bytes]:
         async for piece in reader.pieces():
@@ -84,8 +86,9 @@ async def receive_upload(
 
     try:
         file = await spool(contents(), max_bytes=limit, directory=directory)
-    except SpeechTranslatorError:
-        await reader.drain()
+    except SpeechTranslatorError as error:
+        if not isinstance(error, PayloadTooLarge) or error.begun:
+            await reader.drain()
         raise
     except OSError as error:
         raise _no_room() from error

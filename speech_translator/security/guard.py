@@ -82,7 +82,8 @@ class Guard:
     ) -> Caller:
         """Who asks, let in: authenticated, allowed, and one request debited.
 
-        What is left of their limits is kept in the connection's state, for the answer's headers.
+        The caller, and what is left of their limits, is kept in the connection's state, for log
+        lines and for the answer's headers.
 
         Args:
             connection: the request.
@@ -95,13 +96,14 @@ class Guard:
             LimitExceeded: a limit is used up.
             StoreUnavailable: it cannot be looked up.
         """
-        caller = await self._caller(connection, endpoint)
+        state = connection.scope.setdefault("state", {})
+        caller = state["caller"] = await self._caller(connection, endpoint)
         if scope is not None:
             caller.principal.require(scope)
         decision = await self._limiter.admit(
             caller.subject, caller.tier.name, endpoint, caller.principal
         )
-        connection.scope.setdefault("state", {})["limits"] = decision
+        state["limits"] = decision
         if not decision.allowed:
             raise exceeded(decision)
         return caller

@@ -122,6 +122,69 @@ def test_uploads_over_the_cap_are_answered_also_to_clients_that_send_first(servi
     still_serves(service)
 
 
+def test_half_a_form_is_given_up_with_a_408(service):
+    head = request(
+        "Content-Type: multipart/form-data; boundary=b",
+        "Content-Length: 9000",
+        path="/transcribe/audio",
+    )
+    part = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\nRIFF'
+    with connect(service) as connection:
+        connection.sendall(head + part)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert b'"code":"body_timeout"' in answer
+    still_serves(service)
+
+
+@pytest.mark.parametrize("sent", [60, 150])
+def test_half_a_handshake_is_given_up(service, sent):
+    handshake = (
+        b"GET /translate/stream HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+        b"dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    with connect(service) as connection:
+        for byte in handshake[:sent]:
+            connection.sendall(bytes([byte]))
+        assert read_all(connection) == b""
+    still_serves(service)
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """The same, for those who have a key."""
+    arguments = ("-m", "tests.support.scripted_service")
+    limits = {name: value for name, value in LIMITS.items() if name != "ANONYMOUS_TIER"}
+    with start_server(limits, arguments=arguments) as running:
+        yield running
+
+
+@pytest.mark.parametrize("path", ["/translate/text", "/transcribe/audio", "/auth/api-key"])
+def test_a_stranger_who_declares_too_much_is_refused_at_once_and_unread(guarded, path):
+    kind = "multipart/form-data; boundary=b" if "audio" in path else "application/json"
+    head = request(
+        f"Content-Type: {kind}", "Content-Length: 99999999", "X-API-Key: st_live_a_b_c", path=path
+    )
+    with connect(guarded) as connection:
+        connection.sendall(head)
+        answer = connection.recv(65536)  # with not a byte of the body sent
+        assert answer.startswith(b"HTTP/1.1 413")
+        connection.sendall(b"x" * 500_000)  # runs out, and is cut off in the end
+        assert b"HTTP/1.1" not in read_all(connection)
+    line = json.loads(guarded.log().splitlines()[-1])
+    assert (line["status"], line["bytes_in"], line["owner"]) == (413, 0, "anonymous")
+
+
+def test_nothing_is_read_of_a_stranger_who_declares_nothing(guarded):
+    with connect(guarded) as connection:
+        connection.sendall(request("Content-Type: application/json", "Transfer-Encoding: chunked"))
+        assert connection.recv(65536).startswith(b"HTTP/1.1 401")
+        read_all(connection)  # until it is cut off
+    line = json.loads(guarded.log().splitlines()[-1])
+    assert (line["status"], line["bytes_in"]) == (401, 0)
+
+
 def test_a_client_that_leaves_cancels_its_work(service):
     body = json.dumps({**BODY, "text": "slow"}).encode()
     before = service.log().count("given up")

@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from speech_translator.api.errors import CLIENT_CLOSED_REQUEST, ClientDisconnected
+from speech_translator.api.middleware.exchange import Exchange, SocketExchange, who
 from speech_translator.errors import Draining, Overloaded, ShuttingDown, SpeechTranslatorError
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import UNMATCHED
-from speech_translator.problems import problem_response
-from speech_translator.security.answer_headers import headers_of, identified, with_headers
+from speech_translator.security.answer_headers import identified
 
 _QUIET = frozenset({"/health", "/health/simple", "/health/live", "/health/ready", "/metrics"})
 """Routes that machines ask every few seconds: logged at debug level."""
-
-_LAST = (b"connection", b"close")
 
 
 class Envelope:
@@ -55,9 +52,9 @@ class Envelope:
             return
         state = identified(scope)
         if scope["type"] == "websocket":
-            await self._app(scope, receive, with_headers(send, state))
+            await self._serve_socket(scope, SocketExchange(receive, send, state))
             return
-        exchange = _Exchange(send, state, self._draining)
+        exchange = Exchange(receive, send, state, self._draining)
         started = time.perf_counter()
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
@@ -65,21 +62,21 @@ class Envelope:
         # keeps the scope that it made, leaves out the body.
         asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
         try:
-            await self._serve(asked, receive, exchange)
+            await self._serve(asked, exchange)
         finally:
             self._in_flight -= 1
             self._metrics.in_flight.set(self._in_flight)
             self._account(asked, scope["method"], exchange, time.perf_counter() - started)
 
-    async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange) -> None:
+    async def _serve(self, scope: Scope, exchange: Exchange) -> None:
         try:
             # Without the prefix under which another application may have mounted this one.
             path = scope["path"].removeprefix(scope.get("root_path", ""))
             refusal = None if path in _QUIET else self._refusal()
             if refusal is not None:
-                await exchange.fail(scope, receive, refusal)
+                await exchange.fail(scope, refusal)
                 return
-            await self._app(scope, receive, exchange.send)
+            await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnected:
             exchange.status = CLIENT_CLOSED_REQUEST
         except asyncio.CancelledError:
@@ -88,13 +85,30 @@ class Envelope:
                 raise
             task.uncancel()  # the server's last word to a request that outlives the grace
             stopped = ShuttingDown("The service has stopped before the answer was there.")
-            await exchange.fail(scope, receive, stopped)
+            await exchange.fail(scope, stopped)
         except Exception as error:
-            self._log.error("request_failed", request_id=exchange.request_id, exc_info=error)
+            request_id = exchange.state["request_id"]
+            self._log.error("request_failed", request_id=request_id, exc_info=error)
             if exchange.status:
                 raise  # half an answer is out: the server must cut the connection
-            await exchange.fail(
-                scope, receive, SpeechTranslatorError("Something went wrong on our side.")
+            await exchange.fail(scope, SpeechTranslatorError("Something went wrong on our side."))
+
+    async def _serve_socket(self, scope: Scope, exchange: SocketExchange) -> None:
+        """Serve a WebSocket; one log line when it has ended."""
+        started = time.perf_counter()
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        finally:
+            self._log.info(
+                "socket",
+                request_id=exchange.state["request_id"],
+                **who(exchange.state),
+                route=_route_of(scope),
+                status=exchange.status or 500,
+                close_code=exchange.close_code,
+                duration_ms=round((time.perf_counter() - started) * 1000, 2),
+                bytes_in=exchange.bytes_in,
+                bytes_out=exchange.bytes_out,
             )
 
     def _refusal(self) -> SpeechTranslatorError | None:
@@ -105,53 +119,26 @@ class Envelope:
             return Overloaded("The service is at its limit.")
         return None
 
-    def _account(self, scope: Scope, method: str, exchange: _Exchange, seconds: float) -> None:
+    def _account(self, scope: Scope, method: str, exchange: Exchange, seconds: float) -> None:
         """One log line and the metrics of a finished request."""
-        route = getattr(scope.get("route"), "path_format", UNMATCHED)
+        route = _route_of(scope)
         status = exchange.status or 500
         self._metrics.request_done(route, method, status, seconds)
         write = self._log.debug if route in _QUIET else self._log.info
         write(
             "request",
-            request_id=exchange.request_id,
+            request_id=exchange.state["request_id"],
+            **who(exchange.state),
             method=method,
             route=route,
             status=status,
             duration_ms=round(seconds * 1000, 2),
+            bytes_in=exchange.bytes_in,
             bytes_out=exchange.bytes_out,
         )
 
 
-class _Exchange:
-    """One answer on its way out."""
-
-    __slots__ = ("_draining", "_send", "_state", "bytes_out", "status")
-
-    def __init__(self, send: Send, state: dict[str, Any], draining: Callable[[], bool]) -> None:
-        self._send = send
-        self._state = state
-        self._draining = draining
-        self.status = 0
-        self.bytes_out = 0
-
-    @property
-    def request_id(self) -> str:
-        """The id that the server gave this request."""
-        found: str = self._state["request_id"]
-        return found
-
-    async def send(self, message: Message) -> None:
-        """Pass a message on, with our headers on the first."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            headers = message["headers"] = list(message.get("headers", ()))
-            headers.extend(headers_of(self._state))
-            if self._draining():
-                headers.append(_LAST)
-        elif message["type"] == "http.response.body":
-            self.bytes_out += len(message.get("body", b""))
-        await self._send(message)
-
-    async def fail(self, scope: Scope, receive: Receive, error: SpeechTranslatorError) -> None:
-        """Answer with a problem document."""
-        await problem_response(error, self.request_id)(scope, receive, self.send)
+def _route_of(scope: Scope) -> str:
+    """The route's template: a path would hold ids, or whatever somebody looks for."""
+    found: str = getattr(scope.get("route"), "path_format", UNMATCHED)
+    return found

@@ -43,7 +43,7 @@ from speech_translator.api.parsing import (
     whole_number,
 )
 from speech_translator.api.schemas import RecordingInfo, SpeechAnswer, TranscriptAnswer
-from speech_translator.api.uploads import Upload, receive_upload
+from speech_translator.api.uploads import FORM_OVERHEAD, Upload, receive_upload
 from speech_translator.errors import EmptyAudio, InvalidField
 from speech_translator.exports import to_srt, to_text, to_vtt
 from speech_translator.languages import Language
@@ -177,7 +177,7 @@ async def _answered(
     state = state_of(request)
     settings = state.settings
     began = time.monotonic()
-    caller = await admitted(request, scope)
+    caller = await admitted(request, scope, max_bytes=settings.max_upload_bytes + FORM_OVERHEAD)
     context = request_context(request, settings.audio_request_timeout_s)
     async with receive_upload(
         request,

@@ -146,9 +146,9 @@ async def rotate_api_key(request: Request) -> Response:
     The old one goes on for `overlap_hours`, 24 where nothing is said. Needs a key that opens at
     least as much.
     """
-    wanted = await json_of(request, _rotation, optional=True)
     principal = (await admitted(request, endpoint="account")).principal
     principal.require_key()
+    wanted = await json_of(request, _rotation, optional=True)
     accounts = await accounts_of(request)
     old = await accounts.key_of(principal, request.path_params["key_id"])
     text, record = await accounts.rotate_key(
