@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Row, and_, delete, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from speech_translator.storage.database import Database
 from speech_translator.storage.tables import api_keys
@@ -63,6 +74,14 @@ class KeyRecord:
             "replaced_by": self.replaced_by,
             "limits": dict(self.limits),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class OldKeys:
+    """How many keys are older than they should be; ``ids`` of the oldest, a page at most."""
+
+    count: int
+    ids: tuple[str, ...]
 
 
 class KeyStore:
@@ -158,6 +177,41 @@ class KeyStore:
                     .values(last_used_at=at_ms)
                 )
 
+    async def has_administrator(self, now_ms: int) -> bool:
+        """Whether there is a key with the scope ``admin`` that is valid at that time."""
+        scopes = literal(" ") + api_keys.c.scopes + " "
+        query = select(api_keys.c.id).where(_valid(now_ms), scopes.like("% admin %")).limit(1)
+        async with self._database.read() as connection:
+            return (await connection.execute(query)).first() is not None
+
+    async def over_age(
+        self, *, created_before: int, now_ms: int, ids: Collection[str] | None = None
+    ) -> OldKeys:
+        """Valid keys that were made before then.
+
+        Args:
+            created_before: milliseconds since 1970, as ``now_ms``.
+            now_ms: the time.
+            ids: only these; a few thousand at most.
+        """
+        columns = api_keys.c
+        old = and_(_valid(now_ms), columns.created_at < created_before)
+        if ids is not None:
+            old = and_(old, columns.id.in_(ids))
+        first = select(columns.id).where(old).order_by(columns.created_at, columns.id)
+        async with self._database.read() as connection:
+            count = (await connection.execute(select(func.count()).where(old))).scalar_one()
+            found = (await connection.execute(first.limit(MAX_PAGE))).scalars().all()
+        return OldKeys(count, tuple(found))
+
+    async def forget(self, before_ms: int) -> int:
+        """Delete keys that were revoked or over before then; how many those were."""
+        columns = api_keys.c
+        over = or_(columns.revoked_at < before_ms, columns.expires_at < before_ms)
+        async with self._database.write() as connection:
+            gone = await connection.execute(delete(api_keys).where(over))
+        return gone.rowcount
+
     async def erase(self, owner: str) -> Sequence[str]:
         """Forget an owner's keys; their ids."""
         async with self._database.write() as connection:
@@ -165,6 +219,14 @@ class KeyStore:
             ids = [row.id for row in rows]
             await connection.execute(delete(api_keys).where(api_keys.c.owner == owner))
         return ids
+
+
+def _valid(now_ms: int) -> ColumnElement[bool]:
+    columns = api_keys.c
+    return and_(
+        columns.revoked_at.is_(None),
+        or_(columns.expires_at.is_(None), columns.expires_at > now_ms),
+    )
 
 
 def _values(record: KeyRecord) -> dict[str, object]:

@@ -60,12 +60,13 @@ audit = Table(
     Column("at", BigInteger, nullable=False),
     Column("actor", String(128), nullable=False),
     Column("action", String(64), nullable=False),
-    Column("subject", String(128), nullable=False),
+    Column("subject", String(160), nullable=False),
     Column("outcome", String(32), nullable=False),
     Column("address", String(64), nullable=False),
     Column("request_id", String(64), nullable=False),
     Index("audit_by_time", "at"),
     Index("audit_by_subject", "subject"),
+    Index("audit_by_actor", "actor"),
     sqlite_autoincrement=True,
 )
 

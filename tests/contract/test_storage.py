@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
@@ -21,6 +22,8 @@ from speech_translator.storage import (
     SealedKey,
     TokenStore,
 )
+from speech_translator.storage.audit import KEPT_DAYS, user_subject
+from speech_translator.storage.keys import OldKeys
 from speech_translator.storage.migrate import newest, revision, upgrade
 from speech_translator.storage.tables import metadata
 
@@ -172,6 +175,45 @@ async def test_limits_of_a_key_are_kept(database: Database) -> None:
     assert (found.limits, found.counts_as) == ({}, None)
 
 
+async def test_an_administrators_key_counts_while_it_is_valid(database: Database) -> None:
+    keys = KeyStore(database)
+    admin = replace(KEY, scopes=frozenset({"admin", "metrics"}), expires_at=100)
+    await keys.add(replace(KEY, scopes=frozenset({"metrics"})))
+    assert not await keys.has_administrator(50)
+    await keys.add(replace(admin, id="k2"))
+    assert await keys.has_administrator(99)
+    assert not await keys.has_administrator(100)
+    await keys.revoke("k2", 60)
+    assert not await keys.has_administrator(99)
+
+
+async def test_old_keys_are_those_that_still_open_something(database: Database) -> None:
+    keys = KeyStore(database)
+    for key_id, created, expires in (
+        ("k1", 1, None),
+        ("k2", 2, 50),
+        ("k3", 9, None),
+        ("k4", 3, 90),
+    ):
+        await keys.add(replace(KEY, id=key_id, created_at=created, expires_at=expires))
+    await keys.add(replace(KEY, id="k5", created_at=4, revoked_at=5))
+    assert await keys.over_age(created_before=9, now_ms=60) == OldKeys(2, ("k1", "k4"))
+    some = await keys.over_age(created_before=9, now_ms=60, ids=["k4", "k3", "no"])
+    assert some == OldKeys(1, ("k4",))
+    assert (await keys.over_age(created_before=9, now_ms=60, ids=[])).count == 0
+
+
+async def test_keys_that_are_over_are_forgotten_in_time(database: Database) -> None:
+    keys = KeyStore(database)
+    await keys.add(KEY)
+    await keys.add(replace(KEY, id="k2", revoked_at=10))
+    await keys.add(replace(KEY, id="k3", expires_at=10))
+    await keys.add(replace(KEY, id="k4", expires_at=30, revoked_at=20))
+    assert await keys.forget(10) == 0
+    assert await keys.forget(11) == 2
+    assert sorted(record.id for record in await keys.page()) == ["k1", "k4"]
+
+
 async def test_an_owners_keys_are_erased(database: Database) -> None:
     keys = KeyStore(database)
     await keys.add(KEY)
@@ -207,6 +249,106 @@ async def test_entries_end_with_the_retention_and_their_numbers_do_not_come_agai
     assert entry.id is not None
     assert newest_id is not None
     assert entry.id > newest_id
+
+
+NOW = time.time_ns() // 1_000_000
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit SET outcome = 'denied'",
+        "UPDATE audit SET actor = 'eve'",
+        "UPDATE audit SET actor = 'eve erased:'",
+        "UPDATE audit SET subject = 'key:k2'",
+        "UPDATE audit SET address = '192.0.2.1'",
+        "UPDATE audit SET at = 0",
+        "UPDATE audit SET action = '', actor = 'erased:1'",
+        "UPDATE audit SET request_id = ''",
+        "UPDATE audit SET id = 77",
+        "DELETE FROM audit",
+    ],
+)
+async def test_the_database_refuses_to_change_the_log(database: Database, statement: str) -> None:
+    log = AuditLog(database)
+    await log.append(replace(ENTRY, at=NOW))
+    before = await log.page()
+    with pytest.raises(StoreUnavailable):
+        async with database.write() as connection:
+            await connection.execute(text(statement))
+    assert await log.page() == before
+
+
+async def test_no_retention_is_shorter_than_what_the_database_keeps(database: Database) -> None:
+    log = AuditLog(database)
+    day = 24 * 3600 * 1000
+    ages = (0, KEPT_DAYS - 1, KEPT_DAYS + 1)
+    for age in ages:
+        await log.append(replace(ENTRY, at=NOW - age * day))
+    with pytest.raises(StoreUnavailable):
+        await log.forget(NOW + day)
+    assert len(await log.page()) == len(ages)
+    assert await log.forget(NOW - KEPT_DAYS * day) == 1
+
+
+async def test_postgresql_does_not_empty_it_at_once(database: Database) -> None:
+    await AuditLog(database).append(ENTRY)
+    with pytest.raises(StoreUnavailable):
+        async with database.write() as connection:
+            await connection.execute(text("TRUNCATE audit"))  # SQLite knows no such statement
+    assert len(await AuditLog(database).page()) == 1
+
+
+async def test_the_log_is_read_by_who_acted(database: Database) -> None:
+    log = AuditLog(database)
+    await log.append(ENTRY)
+    await log.append(replace(ENTRY, actor="eve"))
+    assert [entry.actor for entry in await log.page(actor="eve")] == ["eve"]
+    assert await log.page(actor="eve", subject="key:k2") == []
+
+
+async def test_an_owners_entries_are_by_them_and_about_them_and_their_keys(
+    database: Database,
+) -> None:
+    log = AuditLog(database)
+    await KeyStore(database).add(KEY)
+    entries = [
+        replace(ENTRY, at=1, actor="root", subject="key:k1"),
+        replace(ENTRY, at=2, actor="root", subject="key:k9"),
+        replace(ENTRY, at=3, actor="root", subject="user:ada"),
+        replace(ENTRY, at=4, actor="ada", subject="key:k9"),
+        replace(ENTRY, at=5, actor="eve", subject="user:adam"),
+    ]
+    for entry in entries:
+        await log.append(entry)
+    assert [entry.at for entry in await log.about("ada")] == [1, 3, 4]
+
+
+async def test_a_pseudonym_takes_an_owners_place_and_the_acts_remain(database: Database) -> None:
+    log = AuditLog(database)
+    entries = [
+        replace(ENTRY, at=NOW, actor="ada", subject="key:k1"),
+        replace(ENTRY, at=NOW, actor="ada", subject="user:ada"),
+        replace(ENTRY, at=NOW, actor="root", subject="user:ada"),
+        replace(ENTRY, at=NOW, actor="root", subject="user:eve"),
+    ]
+    for entry in entries:
+        await log.append(entry)
+    await log.pseudonymise("ada", "erased:1")
+    found = [(entry.actor, entry.subject, entry.address) for entry in reversed(await log.page())]
+    assert found == [
+        ("erased:1", "key:k1", ""),
+        ("erased:1", "erased:1", ""),
+        ("root", "erased:1", "127.0.0.1"),
+        ("root", "user:eve", "127.0.0.1"),
+    ]
+    assert await log.about("ada") == []
+
+
+async def test_the_longest_owner_is_kept_as_a_subject(database: Database) -> None:
+    log = AuditLog(database)
+    await log.append(replace(ENTRY, actor="o" * 128, subject=user_subject("o" * 128)))
+    assert len(await log.about("o" * 128)) == 1
 
 
 # Failures
