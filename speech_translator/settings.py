@@ -103,6 +103,24 @@ class Settings(BaseSettings):
     """Secret under which keys are kept, 32 characters or more. Production refuses to start without
     it; in development one is made in DATA_DIR."""
 
+    key_max_age_days: int = Field(default=30, ge=1, le=3650)
+    """Age in days after which a key is flagged as ``stale`` in lists, in the metric
+    ``api_keys_over_age`` and in the log, so that it is rotated. It goes on to open what it does."""
+
+    audit_retention_days: int = Field(default=365, ge=30, le=36_500)
+    """Days for which the audit log is kept."""
+
+    key_retention_days: int = Field(default=90, ge=31, le=36_500)
+    """Days for which a key is kept in lists after it was revoked or over."""
+
+    usage_retention_days: int = Field(default=730, ge=62, le=36_500)
+    """Days for which usage is kept."""
+
+    metrics_networks: tuple[str, ...] = ()
+    """Networks from which production answers ``GET /metrics`` without a key, as a JSON list; none
+    by default: a key with the scope ``metrics`` or ``admin`` is needed. What a proxy forwards from
+    there needs one, too."""
+
     bootstrap_networks: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
     """Networks from which development takes a first key's request without a key, as a JSON list."""
 

@@ -16,6 +16,7 @@ from speech_translator.settings import Settings
 
 if TYPE_CHECKING:
     from speech_translator.security.accounts import Accounts
+    from speech_translator.security.upkeep import Listener, UpkeepConfig
     from speech_translator.storage.usage import UsageStore
 
 
@@ -25,10 +26,14 @@ class AccountsDoor:
     Args:
         settings: the configuration.
         revocations: between the replicas of the service; its owner closes it later.
+        listener: told what the upkeep finds and does; nobody is by default.
     """
 
-    def __init__(self, settings: Settings, revocations: Revocations) -> None:
+    def __init__(
+        self, settings: Settings, revocations: Revocations, listener: Listener | None = None
+    ) -> None:
         self._settings = settings
+        self._listener = listener
         self._revocations = revocations
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
@@ -49,13 +54,16 @@ class AccountsDoor:
                 from speech_translator.security.idempotency import (  # noqa: PLC0415 - see above
                     IdempotencyConfig,
                 )
+                from speech_translator.security.upkeep import ignore  # noqa: PLC0415 - see above
 
                 peppers = [await asyncio.to_thread(_pepper, self._settings)]
                 opened = open_accounts(
-                    _url(self._settings),
+                    database_url(self._settings),
                     peppers,
                     revocations=self._revocations,
                     idempotency=IdempotencyConfig(max_bytes=self._settings.idempotency_max_bytes),
+                    upkeep=_days(self._settings),
+                    listener=self._listener or ignore,
                 )
                 self._accounts = await self._stack.enter_async_context(opened)
             return self._accounts
@@ -81,10 +89,22 @@ class AccountsDoor:
         return await (await self.get()).authenticate(credential)
 
 
-def _url(settings: Settings) -> str:
+def database_url(settings: Settings) -> str:
+    """Where accounts are kept."""
     if settings.database_url is not None:
         return settings.database_url.get_secret_value()
     return f"sqlite:///{settings.data_dir / 'speech-translator.db'}"
+
+
+def _days(settings: Settings) -> UpkeepConfig:
+    from speech_translator.security.upkeep import UpkeepConfig  # noqa: PLC0415 - see above
+
+    return UpkeepConfig(
+        key_max_age_days=settings.key_max_age_days,
+        audit_days=settings.audit_retention_days,
+        key_days=settings.key_retention_days,
+        usage_days=settings.usage_retention_days,
+    )
 
 
 def _pepper(settings: Settings) -> bytes:
@@ -95,6 +115,6 @@ def _pepper(settings: Settings) -> bytes:
             "Production needs SECRET_PEPPER, which keys are kept under. Make one, and keep it: "
             "python -c 'import secrets; print(secrets.token_hex(32))'"
         )
-    from speech_translator.security.accounts import kept_pepper  # noqa: PLC0415 - see above
+    from speech_translator.security.peppers import kept_pepper  # noqa: PLC0415 - see above
 
     return kept_pepper(settings.data_dir / "pepper")

@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 
 from speech_translator import __version__
 from speech_translator.api import openapi
+from speech_translator.api.account_events import AccountEvents
 from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
@@ -25,7 +26,9 @@ from speech_translator.api.errors import on_http_exception, on_validation_error
 from speech_translator.api.metering import Metering
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
 from speech_translator.api.realtime import stream
+from speech_translator.api.refusals import on_forbidden
 from speech_translator.api.routes import (
+    admin,
     audio,
     auth,
     health,
@@ -38,7 +41,7 @@ from speech_translator.api.routes import (
 )
 from speech_translator.api.shared import SharedEvents, shared_of
 from speech_translator.engines.registry import engine_specs
-from speech_translator.errors import SpeechTranslatorError
+from speech_translator.errors import Forbidden, SpeechTranslatorError
 from speech_translator.observability import Metrics, configure_logging
 from speech_translator.problems import on_error
 from speech_translator.security.concurrency import ConcurrencyLimiter
@@ -80,7 +83,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
     figures = Metrics()
     shared = shared_of(settings, SharedEvents(figures, shown=settings.redis_url is not None))
-    accounts = AccountsDoor(settings, shared.revocations)
+    accounts = AccountsDoor(settings, shared.revocations, AccountEvents(figures))
     metering = Metering(settings, accounts, shared.limits, figures)
     guard = _guard(settings, accounts, metering.limits)
     live = ConcurrencyLimiter(shared.leases, "live-sessions")
@@ -100,6 +103,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         middleware=_middleware(settings, state),
         exception_handlers={
             SpeechTranslatorError: on_error,
+            Forbidden: on_forbidden,
             HTTPException: on_http_exception,
             RequestValidationError: on_validation_error,
         },
@@ -107,7 +111,19 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     app.state.api = state
     state.metrics.watch(lambda: current_figures(state, stream.hub_of(app)))
     app.router.routes.append(DirectRoute("/translate/text", text.translate_text, methods=["POST"]))
-    for module in (text, audio, stream, auth, tokens, usage, health, information, metrics, pages):
+    for module in (
+        text,
+        audio,
+        stream,
+        auth,
+        tokens,
+        usage,
+        admin,
+        health,
+        information,
+        metrics,
+        pages,
+    ):
         app.include_router(module.router)
     openapi.install(app)
     return app

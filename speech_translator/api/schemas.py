@@ -5,7 +5,7 @@ Times are seconds as floats. Languages are BCP-47 tags. A field that does not ap
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -268,7 +268,8 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
 
 
 def _upto(limit: str) -> Meta:
@@ -289,14 +290,17 @@ class ApiKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     user_id: UserId
     tier: TierLabel = "free"
-    name: Annotated[str, msgspec.Meta(max_length=128)] = ""
+    name: Annotated[str, msgspec.Meta(max_length=128, pattern=_PRINTABLE)] = ""
     scopes: list[ScopeName] | None = None
     expires_in_days: Annotated[float, msgspec.Meta(ge=1, le=3650)] | None = None
     limits: KeyLimits | None = None
 
 
 class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What is kept of a key, never the key itself. Times are seconds since 1970."""
+    """What is kept of a key, never the key itself. Times are seconds since 1970.
+
+    `stale`: it is older than it should be, and still opens something. Rotate it.
+    """
 
     key_id: str
     user_id: str
@@ -309,6 +313,8 @@ class ApiKeyInfo(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: float | None
     replaced_by: str | None
     limits: KeyLimits
+    age_days: int
+    stale: bool
 
 
 class ApiKeyAnswer(ApiKeyInfo, frozen=True, kw_only=True):
@@ -413,3 +419,38 @@ class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
     first_day: str
     last_day: str
     lines: list[UsageLineAnswer]
+
+
+class AuditEntryAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One act. `at` is in seconds since 1970; `outcome` is `done` or an error's code."""
+
+    id: int
+    at: float
+    actor: str
+    action: str
+    subject: str
+    outcome: str
+    address: str
+    request_id: str
+
+
+class AuditAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the audit log. `next` goes into `before` for the page that follows."""
+
+    entries: list[AuditEntryAnswer]
+    next: int | None
+
+
+class UserExport(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is kept of a user, by what keeps it. Times are seconds since 1970."""
+
+    user_id: str
+    exported_at: float
+    data: dict[str, list[dict[str, Any]]]
+
+
+class ErasureAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """How much was erased of what; `pseudonym` takes the user's place in the audit log."""
+
+    pseudonym: str
+    erased: dict[str, int]

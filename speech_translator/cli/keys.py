@@ -6,7 +6,7 @@ import getpass
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -101,20 +101,20 @@ def list_keys(
     """List keys, the newest first; never the keys themselves."""
     settings = surroundings_of(context).settings()
 
-    async def work() -> list[KeyRecord]:
+    async def work() -> list[tuple[KeyRecord, dict[str, Any]]]:
         found: list[KeyRecord] = []
         async with _accounts(settings) as accounts:
             while page := await accounts.keys(owner=user, after=found[-1] if found else None):
                 found += page
-        return found
+            return [(record, accounts.shown(record)) for record in found]
 
     found = run(work())
     if as_json:
         import msgspec  # noqa: PLC0415  start quickly
 
-        write(msgspec.json.encode([record.shown() for record in found]) + b"\n")
+        write(msgspec.json.encode([shown for _, shown in found]) + b"\n")
         return
-    write_table([("KEY", "USER", "TIER", "SCOPES", "STATE", "NAME"), *map(_row, found)])
+    write_table([("KEY", "USER", "TIER", "SCOPES", "STATE", "AGE", "NAME"), *map(_row, found)])
 
 
 @app.command("rotate")
@@ -172,10 +172,12 @@ def _limits(texts: Sequence[str]) -> KeyLimits | None:
     return parse_limits(values)
 
 
-def _row(record: KeyRecord) -> tuple[str, ...]:
+def _row(found: tuple[KeyRecord, dict[str, Any]]) -> tuple[str, ...]:
+    record, shown = found
     scopes = ",".join(sorted(record.scopes))
     name, owner = printable(record.name), printable(record.owner)
-    return (record.id, owner, record.tier, scopes, _state(record), name)
+    age = f"{shown['age_days']} d{', rotate it' if shown['stale'] else ''}"
+    return (record.id, owner, record.tier, scopes, _state(record), age, name)
 
 
 def _state(record: KeyRecord) -> str:

@@ -94,6 +94,11 @@ class Metrics:
         self._usage_unknown = self._counter(
             "quota_unknown", "Debits judged while the database did not say what was used."
         )
+        self._old_keys = Gauge(
+            f"{PREFIX}api_keys_over_age",
+            "Valid API keys that are older than KEY_MAX_AGE_DAYS.",
+            registry=self.registry,
+        )
         self._http_children = lru_cache(maxsize=4096)(self._http_labels)
         self._engine_children = lru_cache(maxsize=256)(self._engine_labels)
 
@@ -159,6 +164,10 @@ class Metrics:
     def usage_unknown(self) -> None:
         """A quota was judged without the database."""
         self._usage_unknown.inc()
+
+    def old_keys(self, count: int) -> None:
+        """Valid keys that are older than they should be, at the last count."""
+        self._old_keys.set(count)
 
     def watch(self, read: Callable[[], Iterable[Metric]]) -> None:
         """Add figures that are read when the metrics are: states, queues, sizes."""

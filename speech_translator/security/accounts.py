@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Unauthenticated
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
 from speech_translator.security.idempotency import Idempotency, IdempotencyConfig
 from speech_translator.security.key_limits import KeyLimits
+from speech_translator.security.peppers import PEPPER_BYTES, make_private
+from speech_translator.security.privacy import (
+    KEYS,
+    Erasure,
+    KeysOfOwners,
+    Privacy,
+    RequestsOfOwners,
+    Rows,
+    UsageOfOwners,
+)
 from speech_translator.security.revocations import (
     Change,
     ChangesMissed,
@@ -26,6 +35,7 @@ from speech_translator.security.revocations import (
 from speech_translator.security.scopes import USUAL_SCOPES, Principal, Scope
 from speech_translator.security.tiers import TierName
 from speech_translator.security.token_auth import TokenAuthenticator
+from speech_translator.security.upkeep import Listener, Upkeep, UpkeepConfig, ignore
 from speech_translator.storage import (
     AuditEntry,
     AuditLog,
@@ -36,6 +46,7 @@ from speech_translator.storage import (
     TokenStore,
     UsageStore,
 )
+from speech_translator.storage.audit import MAX_PAGE, user_subject
 from speech_translator.storage.idempotency import IdempotencyStore
 from speech_translator.storage.migrate import upgrade
 
@@ -47,9 +58,10 @@ PAGE_OWNER = "page"
 """Whose the tokens are that the page on this machine gets in development."""
 
 _PAGE_SLACK_MS = 3600 * 1000
-_PEPPER_BYTES = 32
-"""Of a pepper that is made here, and the fewest of one that is given."""
+_SEGMENT_DAYS = 90
+"""Days for which segments of journals are remembered, so that none counts twice."""
 
+_NO_USER = "Nothing is kept of such a user."
 _NO_KEY = "There is no such key that still opens anything."
 
 
@@ -70,6 +82,8 @@ class Accounts:
         peppers: the server's secrets, the newest first.
         revocations: tells other replicas what was closed.
         idempotency: how answers are kept.
+        upkeep: how old what may become.
+        listener: told what the upkeep finds and does.
         clock: milliseconds since 1970.
     """
 
@@ -80,14 +94,15 @@ class Accounts:
         *,
         revocations: Revocations | None = None,
         idempotency: IdempotencyConfig | None = None,
+        upkeep: UpkeepConfig | None = None,
+        listener: Listener = ignore,
         clock: Callable[[], int] = unix_milliseconds,
     ) -> None:
         auth = AuthConfig(peppers)
         self._keys = KeyStore(database)
         self.usage = UsageStore(database)
-        self.idempotency = Idempotency(
-            IdempotencyStore(database), peppers, idempotency, clock=clock
-        )
+        requests = IdempotencyStore(database)
+        self.idempotency = Idempotency(requests, peppers, idempotency, clock=clock)
         self._audit = AuditLog(database)
         self._pepper = peppers[0]
         self._clock = clock
@@ -96,6 +111,30 @@ class Accounts:
         self._revocations = revocations or NoRevocations()
         self.tokens = TokenAuthenticator(
             TokenStore(database), self._authenticator, auth, wall_clock=clock
+        )
+        self.privacy = Privacy(
+            self._audit,
+            {
+                KEYS: KeysOfOwners(self._keys, self._key_changed),
+                "usage": UsageOfOwners(self.usage),
+                "requests": RequestsOfOwners(requests),
+            },
+            clock=clock,
+        )
+        self._days = upkeep or UpkeepConfig()
+        sweeps = {
+            "audit": lambda now: self._audit.forget(now - self._days.audit_days * DAY_MS),
+            "keys": lambda now: self._keys.forget(now - self._days.key_days * DAY_MS),
+            "usage": self._forget_usage,
+        }
+        self.upkeep = Upkeep(
+            self._keys,
+            self._authenticator,
+            sweeps,
+            self._days,
+            often={"erasures": self._finish_erasures},
+            listener=listener,
+            clock=clock,
         )
 
     async def authenticate(self, credential: str) -> Principal:
@@ -168,7 +207,8 @@ class Accounts:
             expires_at=None if expires_in_days is None else now + round(expires_in_days * DAY_MS),
             limits=limits.values if limits else {},
         )
-        await self._write_down("key.bootstrap" if bootstrap else "key.create", key.id, actor)
+        action = "key.bootstrap" if bootstrap else "key.create"
+        await self._write_down(action, key_subject(key.id), actor)
         await self._keys.add(record)
         return key.text, record
 
@@ -217,9 +257,10 @@ class Accounts:
             last_used_at=None,
             counts_as=(old.counts_as or old.id) if old.limits else None,
         )
-        await self._write_down("key.rotate", old.id, actor)
         until = now + int(overlap_s * 1000)
+        await self._write_down("key.rotate", key_subject(old.id), actor)
         if not await self._keys.replace(old.id, new, old_expires_at=until):
+            await self._write_down("key.rotate", key_subject(old.id), actor, NotFound.code)
             raise NotFound(_NO_KEY)
         await self._changed(KeyChanged(old.id))
         return key.text, new
@@ -248,13 +289,76 @@ class Accounts:
         if not await self._keys.revoke(key_id, self._clock()):
             raise NotFound(_NO_KEY)
         await self._changed(KeyChanged(key_id))
-        await self._write_down("key.revoke", key_id, actor)
+        await self._write_down("key.revoke", key_subject(key_id), actor)
 
     async def revoke_token(self, text: str, actor: Actor) -> None:
         """Close a token before its end. Raises what ``TokenAuthenticator.revoke`` does."""
         token = await self.tokens.revoke(text)
         await self._changed(TokenClosed())
-        await self._write_down("token.revoke", token.principal.key_id, actor)
+        await self._write_down("token.revoke", key_subject(token.principal.key_id), actor)
+
+    def shown(self, record: KeyRecord) -> dict[str, Any]:
+        """What owners see of a key, with its age in days, and whether that is too much."""
+        now = self._clock()
+        age = now - record.created_at
+        stale = record.valid(now) and age > self._days.key_max_age_days * DAY_MS
+        return {**record.shown(), "age_days": max(0, age // DAY_MS), "stale": stale}
+
+    async def has_administrator(self) -> bool:
+        """Whether somebody holds a valid key with the scope ``admin``. Raises StoreUnavailable."""
+        return await self._keys.has_administrator(self._clock())
+
+    async def audit(
+        self,
+        *,
+        before: int | None = None,
+        subject: str | None = None,
+        actor: str | None = None,
+        limit: int = MAX_PAGE,
+    ) -> list[AuditEntry]:
+        """A page of the audit log, the newest first; see ``AuditLog.page``."""
+        return await self._audit.page(before=before, subject=subject, actor=actor, limit=limit)
+
+    async def refused(self, actor: Actor, what: str, code: str) -> None:
+        """Somebody who is known tried what they may not.
+
+        Args:
+            actor: who.
+            what: the method and the template of the route.
+            code: the error's.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        await self._write_down("refused", what, actor, outcome=code)
+
+    async def export_user(self, owner: str, actor: Actor) -> dict[str, Rows]:
+        """All that is kept of an owner.
+
+        Raises:
+            NotFound: nothing is.
+            StoreUnavailable: the database does not answer.
+        """
+        found = await self.privacy.export(owner)
+        if not any(found.values()):
+            raise NotFound(_NO_USER)
+        await self._write_down("user.export", user_subject(owner), actor)
+        return found
+
+    async def erase_user(self, owner: str, actor: Actor) -> Erasure:
+        """Forget an owner; their keys open nothing from now on.
+
+        Raises:
+            NotFound: nothing is kept of them.
+            StoreUnavailable: the database does not answer; what is left goes the next time.
+        """
+        if not any((await self.privacy.export(owner)).values()):
+            raise NotFound(_NO_USER)
+        pseudonym = self.privacy.new_pseudonym()
+        if actor.name == owner:
+            actor = replace(actor, name=pseudonym, address="")
+        await self._write_down("user.erase", pseudonym, actor)
+        return await self.privacy.erase(owner, pseudonym)
 
     def hear(self, change: Change) -> None:
         """Another replica changed something: what is remembered of it is asked for again."""
@@ -265,19 +369,34 @@ class Accounts:
             self._authenticator.forget_all()
         self.tokens.forget()
 
+    async def _key_changed(self, key_id: str) -> None:
+        await self._changed(KeyChanged(key_id))
+
+    async def _finish_erasures(self, _now: int) -> int:
+        await self.privacy.finish()
+        return 0
+
+    async def _forget_usage(self, now: int) -> int:
+        first = datetime.fromtimestamp(now / 1000, UTC).date() - timedelta(self._days.usage_days)
+        # A segment that comes once more comes from a journal; none of those is that old.
+        before_ms = now - _SEGMENT_DAYS * DAY_MS
+        return await self.usage.forget(before_day=first.isoformat(), segments_before_ms=before_ms)
+
     async def _changed(self, change: Change) -> None:
         """Something opens less from now on: here, and everywhere."""
         self.hear(change)
         await self._revocations.tell(change)
 
-    async def _write_down(self, action: str, key_id: str, actor: Actor) -> None:
+    async def _write_down(
+        self, action: str, subject: str, actor: Actor, outcome: str = "done"
+    ) -> None:
         await self._audit.append(
             AuditEntry(
                 at=self._clock(),
                 actor=actor.name,
                 action=action,
-                subject=f"key:{key_id}",
-                outcome="done",
+                subject=subject,
+                outcome=outcome,
                 address=actor.address,
                 request_id=actor.request_id,
             )
@@ -291,6 +410,8 @@ async def open_accounts(
     *,
     revocations: Revocations | None = None,
     idempotency: IdempotencyConfig | None = None,
+    upkeep: UpkeepConfig | None = None,
+    listener: Listener = ignore,
 ) -> AsyncIterator[Accounts]:
     """Accounts over a database that is brought to today's tables first.
 
@@ -299,26 +420,36 @@ async def open_accounts(
         peppers: the server's secrets, the newest first, of 32 bytes or more each.
         revocations: between the replicas of a service; heard as long as the block runs.
         idempotency: how answers are kept for requests that are sent again.
+        upkeep: how old what may become; done as long as the block runs.
+        listener: told what the upkeep finds and does.
 
     Raises:
         ConfigurationError: the address is none, a secret is missing or too short, or the database
             is a newer version's.
         StoreUnavailable: it does not answer.
     """
-    if not peppers or min(map(len, peppers)) < _PEPPER_BYTES:
+    if not peppers or min(map(len, peppers)) < PEPPER_BYTES:
         raise ConfigurationError(
-            f"Keys are kept under a secret of {_PEPPER_BYTES} bytes or more; there is none."
+            f"Keys are kept under a secret of {PEPPER_BYTES} bytes or more; there is none."
         )
     config = DatabaseConfig(url)
     file = config.file()
     if file is not None:
-        _make_private(file.parent)
+        make_private(file.parent)
     database = Database(config)
     try:
         await upgrade(database)
         told = revocations or NoRevocations()
-        accounts = Accounts(database, peppers, revocations=told, idempotency=idempotency)
-        async with _beside(told.listen(accounts.hear)), _beside(accounts.idempotency.sweep()):
+        accounts = Accounts(
+            database,
+            peppers,
+            revocations=told,
+            idempotency=idempotency,
+            upkeep=upkeep,
+            listener=listener,
+        )
+        heard, swept = told.listen(accounts.hear), accounts.idempotency.sweep()
+        async with accounts.upkeep.running(), _beside(heard), _beside(swept):
             yield accounts
     finally:
         await database.close()
@@ -335,39 +466,6 @@ async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
         await asyncio.wait([working])
 
 
-def kept_pepper(path: Path) -> bytes:
-    """The pepper in a file that only its owner may read; made when it is not there.
-
-    For development: in production a pepper beside the database would be stolen with it.
-
-    Raises:
-        ConfigurationError: it cannot be read or written.
-    """
-    try:
-        _make_private(path.parent)
-        with suppress(FileExistsError):
-            # In one step: of two that start at once, both read what the first one wrote.
-            temporary = path.with_name(f".{path.name}.{os.getpid()}")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(_PEPPER_BYTES))
-            try:
-                os.link(temporary, path)
-            finally:
-                temporary.unlink()
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"The secret of development cannot be kept ({error.strerror}). Set DATA_DIR to a "
-            "directory that can be written, or SECRET_PEPPER."
-        ) from error
-
-
-def _make_private(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The directory of the database cannot be made ({error.strerror}). Set DATA_DIR to one "
-            "that can be written."
-        ) from error
+def key_subject(key_id: str) -> str:
+    """What acts on a key have as their subject."""
+    return f"key:{key_id}"

@@ -27,6 +27,9 @@ ANONYMOUS = "anonymous"
 KEY_HEADER = "x-api-key"
 TOKEN_PROTOCOL = "bearer."  # noqa: S105 - what precedes one # nosec B105
 
+REFUSALS = Rate("refusals-minute", 60)
+"""Refusals a minute, of one owner, that are written down."""
+
 Authenticate = Callable[[str], Awaitable[Principal]]
 """From a key or token to who holds it; raises ``Unauthenticated`` or ``StoreUnavailable``."""
 
@@ -138,6 +141,14 @@ class Guard:
         """
         decision = await self._limiter.refuse(address_block(peer_of(connection)))
         return refusal() if decision.allowed else exceeded(decision)
+
+    async def counts_refusal(self, caller: Caller) -> bool:
+        """Whether another refusal of a caller is to be written down: a few a minute are.
+
+        Raises:
+            StoreUnavailable: the counters cannot be reached.
+        """
+        return (await self._limiter.take(caller.subject, REFUSALS)).allowed
 
     async def limit_keyless(self, rate: Rate) -> None:
         """Count one of the few things that can be had without a key, over all who ask.

@@ -97,7 +97,7 @@ async def create_api_key(request: Request) -> Response:
     )
     if principal is None:
         _log.warning("a key was made without a key", key_id=record.id, tier=record.tier)
-    return no_store(ApiKeyAnswer(api_key=text, **record.shown()), status=201)
+    return no_store(ApiKeyAnswer(api_key=text, **accounts.shown(record)), status=201)
 
 
 @router.get(
@@ -121,7 +121,7 @@ async def list_api_keys(request: Request) -> Response:
     last = None if after is None else await accounts.key_of(principal, after)
     page = await accounts.keys(owner=None if principal.is_admin else principal.owner, after=last)
     following = page[-1].id if page else None
-    keys = [ApiKeyInfo(**record.shown()) for record in page]
+    keys = [ApiKeyInfo(**accounts.shown(record)) for record in page]
     return no_store(ApiKeysAnswer(keys=keys, next=following))
 
 
@@ -154,7 +154,7 @@ async def rotate_api_key(request: Request) -> Response:
     text, record = await accounts.rotate_key(
         principal, old, actor_of(request, principal), overlap_s=wanted.overlap_hours * 3600
     )
-    return no_store(ApiKeyAnswer(api_key=text, **record.shown()), status=201)
+    return no_store(ApiKeyAnswer(api_key=text, **accounts.shown(record)), status=201)
 
 
 @router.delete(
