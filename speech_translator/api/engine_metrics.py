@@ -68,6 +68,9 @@ def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
     sessions = gauge("live_sessions", "Live sessions that run.")
     sessions.add_metric((), len(live))
     yield sessions
+    waiting = gauge("usage_waiting", "Requests whose usage the database does not know of yet.")
+    waiting.add_metric((), state.metering.journal.waiting)
+    yield waiting
     held = services.translator.cache_statistics()
     lookups = counter("cache_lookups", "Lookups of cached results.", ("outcome",))
     for outcome, value in (("hit", held.hits), ("miss", held.misses), ("joined", held.joined)):

@@ -1,13 +1,16 @@
 """Windows that a restart does not empty: the counters are a cache of what a database knows.
 
-A counter that has just begun (a new process, a Redis that came back empty, one that was forgotten
-for want of room) is raised to what was used in its day or month before it is believed. Fails open:
+A counter that has just begun is raised to what was used in its day or month before it is believed:
+before the first debit of this process, which all others wait for, so that a burst at a start gets
+no more than is left; and again where it turns out to be new (a Redis that came back empty, one that
+was forgotten for want of room), where what runs at that moment may be let through. Fails open:
 where the database does not answer then, the debit stands as it was judged, and the owner's next
 one asks again. Limits decided alone, while Redis is away, stay as approximate as they are.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -21,6 +24,7 @@ History = Callable[[Debit], Awaitable[int | None]]
 are kept for such a subject. Raises ``StoreUnavailable``."""
 
 _MAX_UNKNOWN = 10_000
+_MAX_BEGUN = 100_000
 
 
 class DurableLimitStore:
@@ -43,11 +47,14 @@ class DurableLimitStore:
         self._history = history
         self._on_unknown = on_unknown
         self._unknown: OrderedDict[str, None] = OrderedDict()
+        self._begun: OrderedDict[str, None] = OrderedDict()
+        self._beginning: dict[str, asyncio.Task[None]] = {}
 
     async def acquire(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``."""
+        begun = await self._begin(debits)
         decision = await self._store.acquire(debits)
-        fresh = self._fresh(debits, decision)
+        fresh = [debit for debit in self._fresh(debits, decision) if debit.counter not in begun]
         if not fresh:
             return decision
         used = await self._used(fresh)
@@ -73,6 +80,34 @@ class DurableLimitStore:
     async def floor(self, debits: Sequence[Debit]) -> None:
         """See ``LimitStore``."""
         await self._store.floor(debits)
+
+    async def _begin(self, debits: Sequence[Debit]) -> set[str]:
+        """Raise the counters that this process has not asked for yet; which those were."""
+        new = [
+            debit
+            for debit in debits
+            if debit.counter not in self._begun and isinstance(debit.policy, Window)
+        ]
+        if new:
+            await asyncio.gather(*(asyncio.shield(self._beginning_of(debit)) for debit in new))
+        return {debit.counter for debit in new}
+
+    def _beginning_of(self, debit: Debit) -> asyncio.Task[None]:
+        """One for all that wait; it goes on when one of them gives up."""
+        found = self._beginning.get(debit.counter)
+        if found is None:
+            found = asyncio.create_task(self._raise(replace(debit, cost=0)))
+            self._beginning[debit.counter] = found
+            found.add_done_callback(lambda _: self._beginning.pop(debit.counter))
+        return found
+
+    async def _raise(self, debit: Debit) -> None:
+        used = await self._used(self._fresh([debit], await self._store.peek([debit])))
+        if used:
+            await self._store.floor(used)
+        self._begun[debit.counter] = None
+        if len(self._begun) > _MAX_BEGUN:
+            self._begun.popitem(last=False)
 
     def _fresh(self, debits: Sequence[Debit], decision: Decision) -> list[Debit]:
         """Debits of windows in which nothing but they was counted, or that could not be asked."""

@@ -14,6 +14,8 @@ from speech_translator.security.rate_limiter import REQUESTS_DAY
 from speech_translator.security.usage_journal import UsageJournal
 from speech_translator.storage.usage import Totals, UsageStore
 
+_TRIES = 4
+
 
 class UsageBook:
     """Answers for owners and keys.
@@ -45,10 +47,13 @@ class UsageBook:
         """
         first, last = self.bounds(span)
         store = await self._store()
-        # Asked in this order, what is applied in between counts twice for a moment; in the other
-        # one not at all.
-        pending = self._journal.pending(first=first, last=last, owner=owner, key_id=key_id)
-        known = await store.totals(first=first, last=last, owner=owner, key_id=key_id)
+        for _ in range(_TRIES):
+            # In this order: what is applied in between counts twice at worst, and never not at all.
+            version = self._journal.version
+            pending = self._journal.pending(first=first, last=last, owner=owner, key_id=key_id)
+            known = await store.totals(first=first, last=last, owner=owner, key_id=key_id)
+            if version == self._journal.version and version % 2 == 0:
+                break
         return known + pending
 
     def bounds(self, span: Span) -> tuple[str, str]:

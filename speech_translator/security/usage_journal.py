@@ -38,7 +38,7 @@ Held = dict[tuple[str, str, str, str], Totals]
 
 _MAX_UNWRITTEN = 100_000
 
-JournalEvent = Literal["unwritten", "unapplied", "applied", "damaged"]
+JournalEvent = Literal["unwritten", "unapplied", "applied", "damaged", "failed"]
 
 
 class UsageEntry(msgspec.Struct, frozen=True, array_like=True):
@@ -67,7 +67,7 @@ class JournalConfig:
         sync_s: until an entry is on disk.
         apply_s: until it is in the database.
         adopt_s: between searches for what other processes left behind.
-        close_s: for the last of it when the service stops.
+        close_s: for the last of it when the service stops, and for what is found at the start.
     """
 
     directory: Path
@@ -136,12 +136,17 @@ class UsageJournal:
         self._closed: _Segment | None = None
         self._in_open: Held = {}
         self._in_closed: Held = {}
-        self._task: asyncio.Task[None] | None = None
-        self._lock = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._writing_lock = asyncio.Lock()
+        self._bringing_lock = asyncio.Lock()
         self._stopping = asyncio.Event()
+        self._adopt_at = 0.0
+        self.version = 0
+        """Odd while a segment is on its way: who adds what is pending to what the database knows
+        asks again where this has changed in between."""
 
     async def start(self) -> None:
-        """Begin to work in the background.
+        """Bring what a process before this one left, if the database answers; then go on with it.
 
         Raises:
             ConfigurationError: the directory cannot be written.
@@ -153,15 +158,24 @@ class UsageJournal:
                 f"Usage cannot be written down ({error.strerror}). Set DATA_DIR to a directory "
                 "that can be written."
             ) from error
-        self._task = asyncio.create_task(self._run())
+        # First, for quotas are judged by what the database knows.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._config.close_s):
+                await self.adopt()
+        # Two, for a database that hangs keeps nothing from the disk.
+        config = self._config
+        self._tasks = [
+            asyncio.create_task(self._every(config.sync_s, self._write)),
+            asyncio.create_task(self._every(config.apply_s, self._bring_all)),
+        ]
 
     async def stop(self) -> None:
         """Write all that is left, and bring it to the database if that answers in time."""
         self._stopping.set()
+        await self._write()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._config.close_s):
-                if self._task is not None:
-                    await self._task  # to the end of its step: what is half written is not known
+                await asyncio.gather(*self._tasks)  # to the end of their steps
                 await self.flush()
                 await self.flush()  # what was written while the first one ran
         for segment in (self._open, self._closed):
@@ -190,35 +204,49 @@ class UsageJournal:
                     found += used
         return found
 
+    @property
+    def waiting(self) -> int:
+        """Requests that the database does not know of yet."""
+        return self.pending(first="", last="~").requests
+
     async def flush(self) -> None:
         """Write, close the segment and bring it to the database: now. Never raises for those."""
-        async with self._lock:
-            await self._write()
-            await self._bring()
+        await self._write()
+        await self._bring()
 
     async def adopt(self) -> None:
         """Bring to the database what other processes left behind."""
         for path in await asyncio.to_thread(_left_behind, self._config.directory):
-            await self._adopt_one(path)
+            if not await self._adopt_one(path):
+                break  # nor would the next one be taken
 
-    async def _run(self) -> None:
-        applied = adopted = time.monotonic() - self._config.adopt_s
+    async def _every(self, seconds: float, step: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
-            now = time.monotonic()
-            if now - adopted >= self._config.adopt_s:
-                adopted = now
-                await self.adopt()
-            async with self._lock:
-                await self._write()
-                if now - applied >= self._config.apply_s:
-                    applied = now
-                    await self._bring()
+            try:
+                await step()
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the journal
+                self._on_event("failed")
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": "a step of the usage journal failed", "exception": error}
+                )
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._config.sync_s):
+                async with asyncio.timeout(seconds):
                     await self._stopping.wait()
+
+    async def _bring_all(self) -> None:
+        """Bring our own, and now and then what others left."""
+        await self._bring()
+        now = time.monotonic()
+        if now >= self._adopt_at:
+            self._adopt_at = now + self._config.adopt_s
+            await self.adopt()
 
     async def _write(self) -> None:
         """Put onto disk what was counted since the last time."""
+        async with self._writing_lock:
+            await self._write_now()
+
+    async def _write_now(self) -> None:
         if not self._unwritten:
             return
         self._writing, self._unwritten = self._unwritten, []
@@ -236,24 +264,30 @@ class UsageJournal:
 
     async def _bring(self) -> None:
         """Add the closed segment to the database; only then is the next one closed."""
-        if self._closed is None and self._open is not None:
-            self._closed, self._open = self._open, None
-            self._in_closed, self._in_open = self._in_open, {}
-        if self._closed is None:
-            return
-        try:
-            await self._apply(self._closed.id, _rows(self._in_closed))
-        except StoreUnavailable:
-            self._on_event("unapplied")
-            return
-        done, self._closed, self._in_closed = self._closed, None, {}
-        await asyncio.to_thread(done.remove)
-        self._on_event("applied")
+        async with self._bringing_lock:
+            async with self._writing_lock:
+                if self._closed is None and self._open is not None:
+                    self._closed, self._open = self._open, None
+                    self._in_closed, self._in_open = self._in_open, {}
+            if self._closed is None:
+                return
+            self.version += 1
+            try:
+                await self._apply(self._closed.id, _rows(self._in_closed))
+                done, self._closed, self._in_closed = self._closed, None, {}
+            except StoreUnavailable:
+                self._on_event("unapplied")
+                return
+            finally:
+                self.version += 1
+            await asyncio.to_thread(done.remove)
+            self._on_event("applied")
 
-    async def _adopt_one(self, path: Path) -> None:
+    async def _adopt_one(self, path: Path) -> bool:
+        """Bring one segment, unless its process lives; False when the database is away."""
         locked = await asyncio.to_thread(_locked, path)
         if locked is None:
-            return
+            return True
         try:
             entries, whole = await asyncio.to_thread(_read, path)
             if not whole:
@@ -262,10 +296,14 @@ class UsageJournal:
             _add(found, entries)
             await self._apply(path.name.removesuffix(SUFFIX), _rows(found))
             await asyncio.to_thread(path.unlink, missing_ok=True)
-        except (StoreUnavailable, OSError):
+        except OSError:
             self._on_event("unapplied")
+        except StoreUnavailable:
+            self._on_event("unapplied")
+            return False
         finally:
             os.close(locked)
+        return True
 
 
 def _prepare(directory: Path) -> None:

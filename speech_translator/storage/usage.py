@@ -135,6 +135,14 @@ class UsageStore:
             rows = (await connection.execute(query)).all()
         return [_line(tuple(row), by_key=by_key) for row in rows]
 
+    async def export(self, owner: str) -> list[dict[str, Any]]:
+        """All that is kept of an owner's usage, by day, for themselves."""
+        query = select(usage).where(usage.c.owner == owner)
+        query = query.order_by(usage.c.day, usage.c.key_id, usage.c.operation)
+        async with self._database.read() as connection:
+            rows = (await connection.execute(query)).mappings().all()
+        return [dict(row) for row in rows]
+
     async def erase(self, owner: str) -> int:
         """Forget an owner's usage; how many rows that were."""
         async with self._database.write() as connection:

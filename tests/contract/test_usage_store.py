@@ -94,6 +94,16 @@ async def test_reports_are_by_month_or_day_and_by_owner_or_key(database: Databas
     ]
 
 
+async def test_an_owner_is_told_all_that_is_kept_and_nothing_of_others(database: Database) -> None:
+    store = UsageStore(database)
+    await store.apply("s1", [row(NEXT), row(key="k2", n=2), row(owner="eve")], 1)
+    fixed = {"owner": "ada", "operation": "translate"}
+    assert await store.export("ada") == [
+        {"day": DAY, "key_id": "k2", "requests": 2, "characters": 20, "audio_ms": 2000, **fixed},
+        {"day": NEXT, "key_id": "k1", "requests": 1, "characters": 10, "audio_ms": 1000, **fixed},
+    ]
+
+
 async def test_an_owner_is_erased_and_old_days_are_forgotten(database: Database) -> None:
     store = UsageStore(database)
     await store.apply("s1", [row(), row(LATER), row(owner="eve")], 100)

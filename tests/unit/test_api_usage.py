@@ -11,7 +11,7 @@ import pytest
 
 from speech_translator.api.routes.usage import as_csv
 from speech_translator.api.schemas import UsageLineAnswer
-from speech_translator.errors import EngineFailed
+from speech_translator.errors import EngineFailed, StoreUnavailable
 from speech_translator.security.accounts import Actor
 from speech_translator.security.tiers import TierName
 from tests.support.api import running
@@ -68,6 +68,27 @@ async def test_what_is_answered_counts_and_what_was_cached_does_not(api):
     assert found["day"] == found["month"]
     assert left(found, "characters-month") == 500_000 - 6
     assert left(found, "requests-day") == 998
+
+
+async def test_what_the_database_does_not_know_yet_is_a_metric(api, monkeypatch):
+    async def away(segment_id, rows):
+        raise StoreUnavailable("away")
+
+    journal = api.app.state.api.metering.journal
+    monkeypatch.setattr(journal, "_apply", away)
+    headers = await key_of(api)
+    for _ in range(3):
+        await translate(api, headers)
+
+    async def waiting():
+        lines = (await api.client.get("/metrics")).text.splitlines()
+        return next(line for line in lines if line.startswith("speech_translator_usage_waiting"))
+
+    await journal.flush()
+    assert (await waiting()).endswith(" 3.0")
+    monkeypatch.undo()
+    await journal.flush()
+    assert (await waiting()).endswith(" 0.0")
 
 
 async def test_the_operator_may_bill_what_was_cached(tmp_path):

@@ -172,9 +172,13 @@ class Past:
         self.used = used
         self.away = False
         self.asked = 0
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def __call__(self, debit: Debit) -> int | None:
         self.asked += 1
+        await asyncio.sleep(0)
+        await self.answers.wait()
         if self.away:
             raise StoreUnavailable("away")
         return self.used
@@ -220,3 +224,38 @@ async def test_what_is_left_is_told_of_a_counter_that_has_not_begun() -> None:
     store = DurableLimitStore(MemoryLimitStore(), Past(60))
     peeked = await store.peek([Debit("owner:ada", MONTH, 0)])
     assert peeked.standings[0].remaining == 40
+
+
+async def test_a_burst_at_the_start_gets_what_is_left_and_no_more() -> None:
+    counters, past = MemoryLimitStore(), Past(40)
+    replicas = [DurableLimitStore(counters, past) for _ in range(2)]
+    debits = [Debit("owner:ada", MONTH, 1)]
+    decisions = await asyncio.gather(*(replicas[n % 2].acquire(debits) for n in range(300)))
+    assert sum(decision.allowed for decision in decisions) == 60
+    assert past.asked == 2
+
+
+async def test_one_that_gives_up_while_the_database_is_asked_spoils_it_for_no_other() -> None:
+    past = Past(40)
+    store = DurableLimitStore(MemoryLimitStore(), past)
+    past.answers.clear()
+    debits = [Debit("owner:ada", MONTH, 60)]
+    first, second = (asyncio.create_task(store.acquire(debits)) for _ in range(2))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    first.cancel()
+    past.answers.set()
+    assert (await second).allowed
+    assert not (await store.acquire([Debit("owner:ada", MONTH, 1)])).allowed
+    assert first.cancelled()
+    assert past.asked == 1
+
+
+async def test_counters_that_were_forgotten_are_raised_again() -> None:
+    counters, past = MemoryLimitStore(), Past(0)
+    store = DurableLimitStore(counters, past)
+    assert (await store.acquire([Debit("owner:ada", MONTH, 70)])).allowed
+    past.used = 70
+    counters._counters.clear()
+    assert not (await store.acquire([Debit("owner:ada", MONTH, 31)])).allowed
+    assert (await store.acquire([Debit("owner:ada", MONTH, 30)])).allowed

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from speech_translator.errors import ConfigurationError, StoreUnavailable
 from speech_translator.security import usage_journal
+from speech_translator.security.usage_book import UsageBook
 from speech_translator.security.usage_journal import (
     SUFFIX,
     JournalConfig,
@@ -20,6 +21,7 @@ from speech_translator.security.usage_journal import (
 from speech_translator.storage.usage import Totals, UsageRow
 
 DAY = "2026-11-28"
+NOON_MS = 1_795_867_200_000
 
 
 class Ledger:
@@ -114,6 +116,17 @@ async def test_what_a_killed_process_left_is_added_once(tmp_path: Path, ledger: 
     await asyncio.gather(*(other.adopt() for other in others))
     assert ledger.requests == 2
     assert files(tmp_path) == []
+
+
+async def test_a_database_that_is_away_is_asked_for_one_of_many_files(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}{SUFFIX}").write_bytes(b"")
+    ledger.away = True
+    await journal(tmp_path, ledger).adopt()
+    assert ledger.asked == 1
+    assert len(files(tmp_path)) == 5
 
 
 async def test_the_segment_of_a_process_that_lives_is_left_alone(
@@ -213,3 +226,136 @@ async def test_at_the_end_an_outage_leaves_it_to_the_next(tmp_path: Path, ledger
     ledger.away = False
     await journal(tmp_path, ledger).adopt()
     assert ledger.requests == 1
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 # what is awaited is no event
+            await asyncio.sleep(0)
+
+
+async def test_a_database_that_hangs_does_not_keep_entries_from_the_disk(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    answers = asyncio.Event()
+
+    async def hang(segment_id: str, rows: Sequence[UsageRow]) -> bool:
+        ledger.asked += 1
+        await answers.wait()
+        return await ledger.apply(segment_id, rows)
+
+    own = UsageJournal(JournalConfig(tmp_path, sync_s=0.001, apply_s=0.001), hang)
+    await own.start()
+    own.record(entry())
+    await until(lambda: ledger.asked)
+    own.record(entry())
+    await until(lambda: sum(file.read_bytes().count(b"\n") for file in files(tmp_path)) == 2)
+    assert ledger.requests == 0
+    answers.set()
+    await own.stop()
+    assert ledger.requests == 2
+    assert files(tmp_path) == []
+
+
+class Asked:
+    """The sums of a ledger; something happens when they are asked for the n-th time."""
+
+    def __init__(self, ledger: Ledger, happens: dict[int, Callable[[], Awaitable[None]]]) -> None:
+        self.ledger = ledger
+        self.happens = happens
+        self.asked = 0
+
+    async def totals(self, **_: object) -> Totals:
+        self.asked += 1
+        if self.asked in self.happens:
+            await self.happens[self.asked]()
+        return Totals(self.ledger.requests)
+
+    def book(self, own: UsageJournal) -> UsageBook:
+        async def opened() -> Asked:
+            return self
+
+        return UsageBook(opened, own, clock=lambda: NOON_MS)  # type: ignore[arg-type]
+
+
+async def test_what_is_applied_while_it_is_asked_for_does_not_count_twice(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    own = journal(tmp_path, ledger)
+    for _ in range(7):
+        own.record(entry())
+
+    store = Asked(ledger, {1: own.flush})
+    assert (await store.book(own).used("day", owner="ada")).requests == 7
+    assert store.asked == 2
+
+
+async def test_nor_what_the_database_has_and_the_journal_does_not_know_yet(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    answers = asyncio.Event()
+
+    async def slow(segment_id: str, rows: Sequence[UsageRow]) -> bool:
+        await ledger.apply(segment_id, rows)
+        await answers.wait()
+        return True
+
+    own = UsageJournal(JournalConfig(tmp_path), slow)
+    for _ in range(7):
+        own.record(entry())
+    flushing = asyncio.create_task(own.flush())
+    await until(lambda: ledger.requests)
+
+    async def answer() -> None:
+        answers.set()
+        await flushing
+
+    store = Asked(ledger, {2: answer})
+    assert (await store.book(own).used("day", owner="ada")).requests == 7
+    assert store.asked == 3
+
+
+async def test_what_was_left_is_known_before_the_first_request(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    (tmp_path / f"old{SUFFIX}").write_bytes(usage_journal.msgspec.json.encode(entry()) + b"\n")
+    own = journal(tmp_path, ledger)
+    await own.start()
+    assert ledger.requests == 1
+    await own.stop()
+
+
+async def test_a_start_does_not_wait_for_a_database_that_hangs(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}{SUFFIX}").write_bytes(b"")
+    answers = asyncio.Event()
+
+    async def hang(segment_id: str, rows: Sequence[UsageRow]) -> bool:
+        await answers.wait()
+        raise StoreUnavailable("away")
+
+    own = UsageJournal(JournalConfig(tmp_path, close_s=0.01), hang)
+    await own.start()
+    own.record(entry())
+    await own.stop()
+    assert len(files(tmp_path)) == 4
+
+
+async def test_a_fault_of_ours_does_not_end_the_journal(tmp_path: Path, ledger: Ledger) -> None:
+    events: list[str] = []
+
+    async def faulty(segment_id: str, rows: Sequence[UsageRow]) -> bool:
+        if not events:
+            raise ZeroDivisionError
+        return await ledger.apply(segment_id, rows)
+
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: told.append(said["exception"]))
+    config = JournalConfig(tmp_path, sync_s=0.001, apply_s=0.001)
+    own = UsageJournal(config, faulty, on_event=events.append)
+    await own.start()
+    own.record(entry())
+    await until(lambda: ledger.requests)
+    await own.stop()
+    assert events[:2] == ["failed", "applied"]
+    assert isinstance(told[0], ZeroDivisionError)
