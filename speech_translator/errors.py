@@ -41,6 +41,7 @@
     │   │   └── AudioTooLong          audio_too_long
     │   ├── ProtocolViolation         protocol_violation   a live client broke the message protocol
     │   ├── SlowConsumer              slow_consumer        a live client does not take its events
+    │   ├── ResumeRefused             resume_refused       no live session to go on with
     │   └── PoisonousInput            poisonous_input      it crashed an engine twice
     └── Unavailable                   unavailable          try again later
         ├── EngineUnavailable         engine_unavailable   not installed, not ready, or restarting
@@ -323,6 +324,12 @@ class SlowConsumer(InvalidRequest):
     """A live client did not take what it was sent; its session is over."""
 
     code = "slow_consumer"
+
+
+class ResumeRefused(InvalidRequest):
+    """A live session that is unknown, too old, taken over already, or somebody else's."""
+
+    code = "resume_refused"
 
 
 class PoisonousInput(InvalidRequest):

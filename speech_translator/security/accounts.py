@@ -13,6 +13,7 @@ from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Un
 from speech_translator.security import api_keys
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
 from speech_translator.security.idempotency import Idempotency, IdempotencyConfig
+from speech_translator.security.kept_sessions import KeptSessions
 from speech_translator.security.key_limits import KeyLimits
 from speech_translator.security.peppers import PEPPER_BYTES, make_private
 from speech_translator.security.privacy import (
@@ -22,6 +23,7 @@ from speech_translator.security.privacy import (
     Privacy,
     RequestsOfOwners,
     Rows,
+    SessionsOfOwners,
     UsageOfOwners,
 )
 from speech_translator.security.revocations import (
@@ -48,6 +50,7 @@ from speech_translator.storage import (
 )
 from speech_translator.storage.audit import MAX_PAGE, user_subject
 from speech_translator.storage.idempotency import IdempotencyStore
+from speech_translator.storage.live_sessions import LiveSessionStore
 from speech_translator.storage.migrate import upgrade
 
 DAY_MS = 24 * 3600 * 1000
@@ -103,6 +106,8 @@ class Accounts:
         self.usage = UsageStore(database)
         requests = IdempotencyStore(database)
         self.idempotency = Idempotency(requests, peppers, idempotency, clock=clock)
+        sessions = LiveSessionStore(database)
+        self.live = KeptSessions(sessions, peppers, clock=clock)
         self._audit = AuditLog(database)
         self._pepper = peppers[0]
         self._clock = clock
@@ -118,6 +123,7 @@ class Accounts:
                 KEYS: KeysOfOwners(self._keys, self._key_changed),
                 "usage": UsageOfOwners(self.usage),
                 "requests": RequestsOfOwners(requests),
+                "live_sessions": SessionsOfOwners(sessions),
             },
             clock=clock,
         )
@@ -126,6 +132,7 @@ class Accounts:
             "audit": lambda now: self._audit.forget(now - self._days.audit_days * DAY_MS),
             "keys": lambda now: self._keys.forget(now - self._days.key_days * DAY_MS),
             "usage": self._forget_usage,
+            "live_sessions": sessions.forget,
         }
         self.upkeep = Upkeep(
             self._keys,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from speech_translator.storage.audit import ERASED, AuditEntry, AuditLog
 from speech_translator.storage.idempotency import IdempotencyStore
 from speech_translator.storage.keys import KeyStore
+from speech_translator.storage.live_sessions import LiveSessionStore
 from speech_translator.storage.usage import UsageStore
 
 Rows = list[dict[str, Any]]
@@ -160,6 +161,26 @@ class UsageOfOwners:
     async def erase(self, owner: str) -> int:
         """See ``Holder``."""
         return await self._usage.erase(owner)
+
+
+class SessionsOfOwners:
+    """A ``Holder`` of live sessions that may be resumed: for minutes, and sealed.
+
+    Args:
+        sessions: where they are.
+    """
+
+    def __init__(self, sessions: LiveSessionStore) -> None:
+        self._sessions = sessions
+
+    async def export(self, owner: str) -> Rows:
+        """See ``Holder``; what was said is told by the session itself."""
+        found = await self._sessions.export(owner)
+        return [{**row, "expires_at": row["expires_at"] / 1000} for row in found]
+
+    async def erase(self, owner: str) -> int:
+        """See ``Holder``."""
+        return await self._sessions.erase(owner)
 
 
 class RequestsOfOwners:

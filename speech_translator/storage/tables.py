@@ -107,3 +107,16 @@ idempotency = Table(
     Column("body", LargeBinary),
     Index("idempotency_by_end", "expires_at"),
 )
+
+live_sessions = Table(
+    "live_sessions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(128), nullable=False),
+    Column("token", LargeBinary(32), nullable=False, unique=True),
+    Column("epoch", Integer, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("live_sessions_by_owner", "owner"),
+    Index("live_sessions_by_end", "expires_at"),
+)

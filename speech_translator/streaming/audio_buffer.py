@@ -16,13 +16,16 @@ class AudioBuffer:
     """Keeps ``[start, end)`` of a session's samples, and when each of them came.
 
     Positions are samples at 16 kHz from the start of the session.
+
+    Args:
+        start: position of the first sample that will come.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, start: int = 0) -> None:
         self._chunks: deque[Samples] = deque()
         self._arrivals: deque[tuple[int, float]] = deque()
-        self.start = 0
-        self.end = 0
+        self.start = start
+        self.end = start
 
     @property
     def seconds(self) -> float:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from speech_translator.settings import Settings
 from speech_translator.streaming.messages import StartRequest
+from speech_translator.streaming.resuming import SessionState
 from speech_translator.streaming.voice_activity import EndpointConfig
 
 
@@ -31,10 +32,16 @@ class Unmetered:
 
 @dataclass(frozen=True, slots=True)
 class SessionConfig:
-    """One session, as its client asked for it."""
+    """One session, as its client asked for it.
 
-    session_id: str
+    ``state`` is what it has come to; ``last_seq`` the last event that its client saw, None where
+    the session is new; ``token`` lets the client come back, None where it cannot.
+    """
+
+    state: SessionState
     request: StartRequest
+    token: str | None = None
+    last_seq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

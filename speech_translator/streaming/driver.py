@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from speech_translator.errors import Draining, ProtocolViolation, SpeechTranslatorError
+from speech_translator.errors import (
+    Draining,
+    ProtocolViolation,
+    SpeechTranslatorError,
+    StoreUnavailable,
+)
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.streaming import messages, telling
 from speech_translator.streaming.audio_input import AudioInput, OpensStreams, open_input
 from speech_translator.streaming.config import AudioMeter, SessionConfig, SessionLimits, Unmetered
 from speech_translator.streaming.interpreting import Interpreter, Translating
-from speech_translator.streaming.messages import StartRequest
+from speech_translator.streaming.messages import ResumeRequest
+from speech_translator.streaming.resuming import Keeper, SessionState, SessionStore, begin, resume
 from speech_translator.streaming.running import CLIENT_GONE, SessionRun, Transport
 from speech_translator.streaming.session import LiveSession
 from speech_translator.streaming.work_runner import WorkRunner
@@ -41,6 +46,7 @@ class LiveDriver:
         translator: the async door.
         limits: bounds of the session.
         decoders: for audio in containers.
+        store: keeps sessions, so that they can be resumed; None where they cannot.
         owner: whom the work belongs to.
         meter: asked before sound is heard.
         clock: monotonic seconds.
@@ -53,6 +59,7 @@ class LiveDriver:
         limits: SessionLimits,
         *,
         decoders: OpensStreams,
+        store: SessionStore | None = None,
         owner: str = "anonymous",
         meter: AudioMeter | None = None,
         clock: Clock = time.monotonic,
@@ -61,6 +68,7 @@ class LiveDriver:
         self._translator = translator
         self._limits = limits
         self._decoders = decoders
+        self._store = store
         self._owner = owner
         self._meter = meter or Unmetered()
         self._clock = clock
@@ -73,10 +81,11 @@ class LiveDriver:
     async def run(self) -> SessionSummary:
         """Serve the session; returns when its socket is closed or its client gone."""
         try:
-            request = await self._first_message()
-            if request is None:
+            message = await self._first_message()
+            if message is None:
                 return SessionSummary(CLIENT_GONE)
-            audio = await open_input(request.audio, self._decoders, self._limits.max_s)
+            config, keeper = await self._accept(message)
+            audio = await open_input(config.request.audio, self._decoders, self._limits.max_s)
         except SpeechTranslatorError as error:
             with suppress(ConnectionError, TimeoutError):
                 async with asyncio.timeout(self._limits.send_s):
@@ -84,12 +93,12 @@ class LiveDriver:
                     await self._transport.close(error)
             return SessionSummary(error.code)
         try:
-            return await self._serve(request, audio)
+            return await self._serve(config, keeper, audio)
         finally:
             await audio.close()
 
-    async def _first_message(self) -> StartRequest | None:
-        """What the client wants, checked; None when it left before it said so."""
+    async def _first_message(self) -> str | bytes | None:
+        """What the client says first; None when it left before."""
         reading = asyncio.ensure_future(self._transport.receive())
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
@@ -100,20 +109,38 @@ class LiveDriver:
                 if stopping.done():
                     raise Draining("The service is stopping; connect again in a moment.")
                 raise ProtocolViolation("No first message came.", expected="start")
-            message = reading.result()
+            return reading.result()
         finally:
             reading.cancel()
             stopping.cancel()
-        if message is None:
-            return None
-        request = messages.parse_start(message)
-        Interpreter(self._translator).check(
-            request.source, request.targets, speech=request.speech, voice=request.voice
-        )
-        return request
 
-    async def _serve(self, request: StartRequest, audio: AudioInput) -> SessionSummary:
-        config = SessionConfig(secrets.token_hex(8), request)
+    async def _accept(self, message: str | bytes) -> tuple[SessionConfig, Keeper]:
+        """The session that a client asks for, checked and kept: a new one, or one that goes on."""
+        asked = messages.parse_first(message)
+        last_seq = None
+        if isinstance(asked, ResumeRequest):
+            keeper, state = await resume(self._store, self._owner, asked.token)
+            request, last_seq = messages.parse_start(state.start), asked.last_seq
+        else:
+            request = asked
+            Interpreter(self._translator).check(
+                request.source, request.targets, speech=request.speech, voice=request.voice
+            )
+            text = message if isinstance(message, str) else message.decode()
+            keeper, state = await self._begin(text)
+        return SessionConfig(state, request, keeper.token, last_seq), keeper
+
+    async def _begin(self, text: str) -> tuple[Keeper, SessionState]:
+        """A new session; one that cannot be kept cannot be resumed, and goes on all the same."""
+        try:
+            return await begin(self._store, self._owner, text)
+        except StoreUnavailable:
+            return await begin(None, self._owner, text)
+
+    async def _serve(
+        self, config: SessionConfig, keeper: Keeper, audio: AudioInput
+    ) -> SessionSummary:
+        request = config.request
         work = WorkRunner(self._translator, request.targets, owner=self._owner, clock=self._clock)
         session = LiveSession(config, self._limits, clock=self._clock)
         run = SessionRun(
@@ -121,9 +148,10 @@ class LiveDriver:
             session,
             audio,
             work,
+            keeper,
             send_s=self._limits.send_s,
             meter=self._meter,
             clock=self._clock,
         )
         outcome = await run.until_closed(self._stopping)
-        return SessionSummary(outcome, config.session_id, session.audio_s, session.finals)
+        return SessionSummary(outcome, config.state.session_id, session.audio_s, session.finals)

@@ -23,17 +23,18 @@ class Hearing:
 
     Args:
         config: of the endpointer.
+        start: the window of the session that is heard first.
     """
 
-    def __init__(self, config: EndpointConfig) -> None:
-        self._audio = AudioBuffer()
+    def __init__(self, config: EndpointConfig, start: int = 0) -> None:
+        self._audio = AudioBuffer(start * WINDOW)
         self._config = config
-        self._endpointer = Endpointer(config)
+        self._endpointer = Endpointer(config, start)
         self._state: bytes | None = None
         self._clip: Samples | None = None
         self._ended = False
         self._closed = False
-        self.received = 0
+        self.received = start * WINDOW
 
     @property
     def received_s(self) -> float:

@@ -2,14 +2,15 @@
 
 Clients send one JSON text message, then audio as binary messages, then ``{"type": "end"}``; in
 between ``{"type": "keep_alive"}`` where they have no audio to send. Every message of the server is
-JSON with ``type`` and ``seq``, which counts from 1 without gaps.
+JSON with ``type`` and ``seq``, which rises; a number is left out where a partial gave way to a
+later one.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import msgspec
 
@@ -25,7 +26,7 @@ MAX_TEXT_BYTES = 16 * 1024
 MAX_FRAME_BYTES = 256 * 1024
 """Largest binary message of a client: 8 s of 16 kHz PCM."""
 
-EndReason = Literal["end", "idle_timeout", "session_too_long", "shutting_down"]
+EndReason = Literal["end", "idle_timeout", "session_too_long", "shutting_down", "superseded"]
 
 ContainerEncoding = Literal["webm_opus", "ogg_opus"]
 """What a browser's MediaRecorder makes of a microphone."""
@@ -69,6 +70,32 @@ class StartRequest:
     partials: bool
     speech: bool
     voice: str | None = None
+
+
+class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A session that is to go on: its token, and the number of the last event that was seen."""
+
+    token: Annotated[str, msgspec.Meta(max_length=128)]
+    last_seq: Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+    type: Literal["resume"] = "resume"
+
+
+def parse_first(message: str | bytes) -> StartRequest | ResumeRequest:
+    """The first message of a client: a session to begin, or one to go on with.
+
+    Raises:
+        ProtocolViolation, MalformedBody, InvalidField, UnknownLanguage: as ``parse_start``.
+    """
+    if _kind_of(message) != "resume":
+        return parse_start(message)
+    try:
+        return msgspec.json.decode(message, type=ResumeRequest)
+    except msgspec.ValidationError as error:
+        raise InvalidField(
+            "To go on, a session needs its `token` and `last_seq`.",
+            field=_field_of(error),
+            fields=list(ResumeRequest.__struct_fields__),
+        ) from None
 
 
 def parse_start(message: str | bytes) -> StartRequest:
@@ -205,9 +232,16 @@ class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
 
 
 class Ready(ServerEvent, frozen=True, kw_only=True, tag="ready"):
-    """The session has begun; languages as BCP-47, None for one that is to be detected."""
+    """The session has begun, or goes on; languages as BCP-47, None for one to be detected.
+
+    The client's audio is wanted from ``audio_s`` seconds of the session on. ``resume_token``, which
+    is good once, lets it come back after its connection broke; None where that is not offered.
+    """
 
     session_id: str
+    resumed: bool
+    audio_s: float
+    resume_token: str | None
     source_language: str | None
     target_languages: tuple[str, ...]
     audio: AudioFormat

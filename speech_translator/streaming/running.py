@@ -7,7 +7,6 @@ All decisions are the state machine's; here is only what waits. Every task ends 
 from __future__ import annotations
 
 import asyncio
-import itertools
 from collections import deque
 from contextlib import suppress
 from typing import Protocol
@@ -20,21 +19,24 @@ from speech_translator.errors import (
     PayloadTooLarge,
     SlowConsumer,
     SpeechTranslatorError,
+    StoreUnavailable,
 )
 from speech_translator.observability import logger
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.streaming import messages
 from speech_translator.streaming.audio_input import AudioInput
 from speech_translator.streaming.config import AudioMeter
-from speech_translator.streaming.messages import EndReason, Partial, ServerEvent
+from speech_translator.streaming.messages import EndReason, Partial
+from speech_translator.streaming.resuming import Keeper, Superseded
 from speech_translator.streaming.session import LiveSession, Result
-from speech_translator.streaming.work import Action, Cancel, Close, Send, Start, Work
+from speech_translator.streaming.work import Action, Cancel, Close, Save, Send, Start, Work
 from speech_translator.streaming.work_runner import WorkRunner
 
 OUTBOX_LIMIT = 64
 """Events that may wait for the client; then its audio is not read."""
 
 CLIENT_GONE = "client_gone"
+SUPERSEDED: EndReason = "superseded"
 _CLOSE_S = 2.0
 _NOTHING = np.zeros(0, np.float32)
 
@@ -67,6 +69,7 @@ class SessionRun:
         session: the state machine.
         audio: what reads its binary messages.
         runner: does its work.
+        keeper: keeps it, so that its client can come back.
         send_s: seconds in which the client must take a message.
         meter: asked before sound is heard.
         clock: monotonic seconds, the session's own.
@@ -78,6 +81,7 @@ class SessionRun:
         session: LiveSession,
         audio: AudioInput,
         runner: WorkRunner,
+        keeper: Keeper,
         *,
         send_s: float,
         meter: AudioMeter,
@@ -87,11 +91,12 @@ class SessionRun:
         self._session = session
         self._audio = audio
         self._runner = runner
+        self._keeper = keeper
         self._send_s = send_s
         self._meter = meter
         self._clock = clock
         self._works: dict[int, asyncio.Task[None]] = {}
-        self._outbox: deque[ServerEvent | Close] = deque()
+        self._outbox: deque[Send | Save | Close] = deque()
         self._may_read = asyncio.Event()
         self._to_send = asyncio.Event()
         self._changed = asyncio.Event()
@@ -176,22 +181,55 @@ class SessionRun:
 
     async def _write(self) -> None:
         """Send events; returns once the socket is closed, or the client does not take them."""
-        for seq in itertools.count(1):
+        while True:
             await self._something_to_send()
-            event = self._outbox.popleft()
+            action = self._outbox.popleft()
             self._regulate()
+            if isinstance(action, Save):
+                if not await self._save(action):
+                    return
+                continue
             try:
                 async with asyncio.timeout(self._send_s):
-                    if isinstance(event, Close):
-                        await self._transport.close(event.why)
-                        self._outcome = _name_of(event.why)
+                    if isinstance(action, Close):
+                        await self._end(action)
                         return
-                    await self._transport.send(messages.encode(event, seq))
+                    await self._transport.send(messages.encode(action.event, action.seq))
             except ConnectionError:
                 return
             except TimeoutError:
                 await self._drop()
                 return
+
+    async def _save(self, action: Save) -> bool:
+        """Keep the session before what follows is sent; False when another connection has it.
+
+        Fails open: captions go on where the session cannot be kept, and a client that comes back
+        later may be told the last of them again.
+        """
+        later = [waiting for waiting in self._outbox if isinstance(waiting, Save)]
+        for waiting in later:
+            self._outbox.remove(waiting)
+        state = (later or [action])[-1].state  # it holds all that the others do
+        try:
+            await self._keeper.save(state)
+        except StoreUnavailable:
+            self._log.warning("live_session_not_kept", session_id=state.session_id)
+        except Superseded:
+            self._outcome = SUPERSEDED
+            with suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(_CLOSE_S):
+                    await self._transport.close(SUPERSEDED)
+            return False
+        return True
+
+    async def _end(self, action: Close) -> None:
+        """Close the socket; a session that came to its own end is not kept any longer."""
+        if action.why == "end":
+            with suppress(StoreUnavailable):
+                await self._keeper.end()
+        await self._transport.close(action.why)
+        self._outcome = _name_of(action.why)
 
     async def _something_to_send(self) -> None:
         while not self._outbox:
@@ -264,23 +302,23 @@ class SessionRun:
                     task = self._works.pop(work_id, None)
                     if task is not None:
                         task.cancel()
-                case Send(event=event):
-                    self._put(event)
-                case Close():
+                case Send():
+                    self._put(action)
+                case Save() | Close():
                     self._outbox.append(action)
         if self._outbox:
             self._to_send.set()
         self._changed.set()
         self._regulate()
 
-    def _put(self, event: ServerEvent) -> None:
+    def _put(self, action: Send) -> None:
         """Queue an event; a partial that was not sent yet gives way to the next one."""
-        if isinstance(event, Partial):
-            for index, waiting in enumerate(self._outbox):
-                if isinstance(waiting, Partial) and waiting.segment_id == event.segment_id:
-                    self._outbox[index] = event
-                    return
-        self._outbox.append(event)
+        if isinstance(action.event, Partial):
+            for waiting in self._outbox:
+                if _partial_of(waiting) == action.event.segment_id:
+                    self._outbox.remove(waiting)
+                    break
+        self._outbox.append(action)
 
     def _regulate(self) -> None:
         """Read the socket only while the session and the client keep up."""
@@ -288,6 +326,12 @@ class SessionRun:
             self._may_read.set()
         else:
             self._may_read.clear()
+
+
+def _partial_of(action: Send | Save | Close) -> int | None:
+    """The segment that a waiting partial is about; None for all else."""
+    event = action.event if isinstance(action, Send) else None
+    return event.segment_id if isinstance(event, Partial) else None
 
 
 def _our_fault() -> SpeechTranslatorError:

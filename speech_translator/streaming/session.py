@@ -10,12 +10,14 @@ of https://sans-io.readthedocs.io.
 
 from __future__ import annotations
 
-from speech_translator.engines.values import Samples, SpeechProbabilities
+from speech_translator.engines.values import SAMPLE_RATE, Samples, SpeechProbabilities
 from speech_translator.errors import ShuttingDown, SpeechTranslatorError
+from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.results import Speech
 from speech_translator.streaming import speaking, telling
 from speech_translator.streaming.config import SessionConfig, SessionLimits
+from speech_translator.streaming.event_log import EventLog
 from speech_translator.streaming.hearing import Hearing
 from speech_translator.streaming.idleness import IdleWatch
 from speech_translator.streaming.interpreting import Interpretation
@@ -23,7 +25,7 @@ from speech_translator.streaming.messages import Done, EndReason, ServerEvent, W
 from speech_translator.streaming.partials import OpenUtterance, PartialPacer, is_whole
 from speech_translator.streaming.progress import Progress
 from speech_translator.streaming.utterances import SpokenLanguage, Utterance, UtteranceQueue
-from speech_translator.streaming.voice_activity import Boundary, Closed, Opened
+from speech_translator.streaming.voice_activity import WINDOW, Boundary, Closed, Opened
 from speech_translator.streaming.work import (
     Action,
     Close,
@@ -34,7 +36,6 @@ from speech_translator.streaming.work import (
     Jobs,
     Render,
     Retranslate,
-    Send,
     Speak,
 )
 
@@ -64,13 +65,16 @@ class LiveSession:
         self._held = False
         self._actions: list[Action] = []
         self._jobs = Jobs()
-        self._hearing = Hearing(limits.endpoint)
+        state = config.state
+        self._log = EventLog(state, config.last_seq or 0)
+        self._hearing = Hearing(limits.endpoint, state.window)
         self._queue = UtteranceQueue(limits.utterances_at_once)
         self._speech = speaking.SpeechQueue(limits.speech_backlog)
-        self._language = SpokenLanguage(config.request.source)
+        last = Language(state.language) if state.language else None
+        self._language = SpokenLanguage(config.request.source, last)
         self._pacer = PartialPacer()
         self._open: OpenUtterance | None = None
-        self._segments = self._finals = 0
+        self._segments, self._finals = state.segments, state.finals
         self._progress = Progress(limits.behind_s)
         self._warned_late_audio = False
         self._ending: EndReason | SpeechTranslatorError | None = None
@@ -102,8 +106,10 @@ class LiveSession:
     # Events
 
     def begin(self) -> list[Action]:
-        """The session is accepted."""
+        """The session is accepted, or goes on: what its client has not seen is told again."""
         self._send(telling.ready(self._config))
+        for event in self._config.state.unseen(self._config.last_seq or 0):
+            self._send(event)
         return self._proceed()
 
     def receive_audio(self, samples: Samples) -> list[Action]:
@@ -364,9 +370,13 @@ class LiveSession:
 
     def _acknowledge(self, step_s: float) -> None:
         """Say up to where everything is final, when that has moved by more than ``step_s``."""
+        self._send(self._progress.reached(self._safe_s, step_s=step_s))
+
+    @property
+    def _safe_s(self) -> float:
+        """Audio before this is final or silence, in seconds."""
         first = self._queue.first
-        safe_s = self._hearing.settled_s if first is None else first.audio_start_s
-        self._send(self._progress.reached(safe_s, step_s=step_s))
+        return self._hearing.settled_s if first is None else first.audio_start_s
 
     def _finish(self, reason: EndReason | SpeechTranslatorError) -> None:
         self._acknowledge(0.0)
@@ -389,8 +399,16 @@ class LiveSession:
 
     def _send(self, event: ServerEvent | None) -> None:
         if event is not None:
-            self._actions.append(Send(event))
+            self._actions.append(self._log.add(event))
 
     def _take(self) -> list[Action]:
+        """The actions so far; what a client may rely on is kept before it is told."""
         actions, self._actions = self._actions, []
+        self._log.guard(
+            actions,
+            window=round(self._safe_s * SAMPLE_RATE) // WINDOW,
+            segments=self._segments,
+            finals=self._finals,
+            language=self._language.last,
+        )
         return actions

@@ -8,13 +8,17 @@ from speech_translator.streaming.config import SessionConfig
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import Failed, Final, Partial, Ready, Warned
 from speech_translator.streaming.utterances import Utterance
+from speech_translator.streaming.voice_activity import WINDOW_S
 
 
 def ready(config: SessionConfig) -> Ready:
     """The session as it was understood."""
-    request = config.request
+    request, state = config.request, config.state
     return Ready(
-        session_id=config.session_id,
+        session_id=state.session_id,
+        resumed=config.last_seq is not None,
+        audio_s=round(state.window * WINDOW_S, 3),
+        resume_token=config.token,
         source_language=request.source.tag if request.source else None,
         target_languages=tuple(target.tag for target in request.targets),
         audio=request.audio,

@@ -124,11 +124,12 @@ class SpokenLanguage:
     Args:
         given: what the client said, or None to detect it utterance by utterance. Very short ones
             cannot be told and are taken for what was surely spoken last.
+        last: what was surely spoken before, where a session goes on.
     """
 
-    def __init__(self, given: Language | None) -> None:
+    def __init__(self, given: Language | None, last: Language | None = None) -> None:
         self._given = given
-        self._last = given
+        self._last = given or last
 
     @property
     def last(self) -> Language | None:

@@ -78,9 +78,10 @@ class Endpointer:
 
     Args:
         config: thresholds and times.
+        start: the window that is heard first.
     """
 
-    def __init__(self, config: EndpointConfig | None = None) -> None:
+    def __init__(self, config: EndpointConfig | None = None, start: int = 0) -> None:
         config = config or EndpointConfig()
         self._config = config
         self._min_speech = _windows(config.min_speech_s)
@@ -88,8 +89,8 @@ class Endpointer:
         self._pre_roll = _windows(config.pre_roll_s)
         self._post_roll = _windows(config.post_roll_s)
         self._max_utterance = max(4 * _SMOOTHING, _windows(config.max_utterance_s))
-        self._position = 0
-        self._last_end = 0
+        self._position = start
+        self._last_end = start
         self._rising = 0
         self._open: Opened | None = None
         self._speech_end = 0

@@ -10,6 +10,7 @@ from speech_translator.errors import ShuttingDown, SpeechTranslatorError, Unavai
 from speech_translator.languages import Language
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import EndReason, ServerEvent
+from speech_translator.streaming.resuming import SessionState
 
 MAX_ATTEMPTS = 5
 """Times that a piece of work is tried while the engines are in trouble, with 15 s of waits."""
@@ -104,9 +105,17 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Tell the client."""
+    """Tell the client, under that number."""
 
+    seq: int
     event: ServerEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Keep the session before anything more is sent."""
+
+    state: SessionState
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ class Close:
     why: EndReason | SpeechTranslatorError
 
 
-Action = Start | Cancel | Send | Close
+Action = Start | Cancel | Save | Send | Close
 
 
 def may_pass(error: SpeechTranslatorError | None) -> bool:

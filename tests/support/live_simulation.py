@@ -19,6 +19,7 @@ from speech_translator.scalability.results import Speech
 from speech_translator.streaming.config import SessionConfig, SessionLimits
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import AudioFormat, ServerEvent, StartRequest
+from speech_translator.streaming.resuming import SessionState
 from speech_translator.streaming.session import LiveSession
 from speech_translator.streaming.work import (
     Action,
@@ -30,6 +31,7 @@ from speech_translator.streaming.work import (
     Interpret,
     Render,
     Retranslate,
+    Save,
     Send,
     Speak,
     Start,
@@ -91,6 +93,10 @@ class Simulation:
     events: list[ServerEvent] = field(default_factory=list)
     works: dict[int, Work] = field(default_factory=dict)
     started: list[Work] = field(default_factory=list)
+    state: SessionState | None = None
+    last_seq: int | None = None
+    seqs: list[int] = field(default_factory=list)
+    saved: list[SessionState] = field(default_factory=list)
     closed: object = None
     detection: Callable[[Samples], SpeechProbabilities] = probabilities_of
 
@@ -98,7 +104,8 @@ class Simulation:
         if not self.foresight:
             endpoint = replace(self.limits.endpoint, early_silence_s=1e6)
             self.limits = replace(self.limits, endpoint=endpoint)
-        config = SessionConfig("session", self.request)
+        state = self.state or SessionState("session", "{}")
+        config = SessionConfig(state, self.request, "token", self.last_seq)
         self.session = LiveSession(config, self.limits, clock=lambda: self.now)
         self.perform(self.session.begin())
 
@@ -106,8 +113,11 @@ class Simulation:
         for action in actions:
             assert self.closed is None, "an action after Close"
             match action:
-                case Send(event=event):
+                case Send(seq=seq, event=event):
+                    self.seqs.append(seq)
                     self.events.append(event)
+                case Save(state=state):
+                    self.saved.append(state)
                 case Start(work_id=work_id, work=work):
                     assert work_id not in self.works
                     self.works[work_id] = work

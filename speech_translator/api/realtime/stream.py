@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from speech_translator.api.dependencies import accounts_of, admitted, services_of, state_of
 from speech_translator.api.metering import live_audio
 from speech_translator.errors import (
+    ConfigurationError,
     Draining,
     LimitExceeded,
     SpeechTranslatorError,
@@ -30,6 +31,7 @@ from speech_translator.security.guard import Caller
 from speech_translator.security.scopes import Scope
 from speech_translator.streaming import AudioMeter, LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
+from speech_translator.streaming.resuming import SessionStore
 
 router = APIRouter()
 
@@ -44,6 +46,7 @@ CLOSE_CODES: dict[EndReason, int] = {
     "idle_timeout": 1008,
     "session_too_long": 1008,
     "shutting_down": 1012,
+    "superseded": 4001,
 }
 """Of sessions that were not broken off; errors have theirs in ``problems``."""
 
@@ -94,6 +97,7 @@ async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller, meter: AudioMe
         services.translator,
         SessionLimits.from_settings(state.settings),
         decoders=services.decoders,
+        store=await _store(socket),
         owner=caller.owner,
         meter=meter,
     )
@@ -107,6 +111,14 @@ async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller, meter: AudioMe
     logger("speech_translator.live").info(
         "live_session", request_id=request_id_of(socket), **asdict(summary)
     )
+
+
+async def _store(socket: WebSocket) -> SessionStore | None:
+    """Where sessions are kept between their connections; None while it cannot be reached."""
+    try:
+        return (await accounts_of(socket)).live
+    except (StoreUnavailable, ConfigurationError):
+        return None
 
 
 async def _end_when_revoked(socket: WebSocket, transport: _SocketTransport, caller: Caller) -> None:
