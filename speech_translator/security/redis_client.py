@@ -15,6 +15,9 @@ from redis.backoff import NoBackoff
 
 from speech_translator.errors import ConfigurationError
 
+ANSWER_S = 0.5
+"""Seconds in which Redis must answer what a request waits for; see ``Patience``."""
+
 
 @dataclass(frozen=True, slots=True)
 class RedisConfig:
@@ -23,13 +26,14 @@ class RedisConfig:
     Args:
         url: ``redis://``, ``rediss://`` or ``unix://``; options of redis-py in its query stand over
             what is said here.
-        timeout_s: for a connection, for an answer, and for a connection that others use.
+        timeout_s: for a connection, for an answer, and for a connection that others use. It stands
+            behind ``ANSWER_S``: its timers are late on a busy loop, and blind then.
         max_connections: at the same time; more callers wait their turn. Limits and leases ask by 32
             each at most (``FallbackConfig.max_calls``).
     """
 
     url: str = field(repr=False)
-    timeout_s: float = 0.5
+    timeout_s: float = 2.0
     max_connections: int = 80
 
 

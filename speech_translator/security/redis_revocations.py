@@ -20,6 +20,8 @@ from speech_translator.security.fallback import (
     ignore,
     reason_of,
 )
+from speech_translator.security.patience import Patience
+from speech_translator.security.redis_client import ANSWER_S
 from speech_translator.security.revocations import (
     Change,
     ChangesMissed,
@@ -77,7 +79,8 @@ class RedisRevocations:
     async def tell(self, change: Change) -> None:
         """See ``Revocations``."""
         try:
-            await self._client.publish(self._config.channel, encode(change))
+            async with Patience(ANSWER_S):
+                await self._client.publish(self._config.channel, encode(change))
         except _FAULTS:
             self._listener(DoneAlone("revocations"))
 

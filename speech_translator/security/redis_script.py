@@ -16,6 +16,8 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
 from speech_translator.errors import StoreUnavailable
+from speech_translator.security.patience import Patience
+from speech_translator.security.redis_client import ANSWER_S
 
 Argument = str | int | float
 
@@ -26,9 +28,11 @@ class RedisScript:
     Args:
         client: gives the connections; its owner closes it.
         source: in Lua.
+        timeout_s: seconds in which it must have answered.
     """
 
-    def __init__(self, client: Redis, source: str) -> None:
+    def __init__(self, client: Redis, source: str, *, timeout_s: float = ANSWER_S) -> None:
+        self._timeout_s = timeout_s
         self._pool = client.connection_pool
         self._source = source
         # Not for secrecy: Redis knows scripts by it.
@@ -42,10 +46,11 @@ class RedisScript:
         """
         rest = (len(keys), *keys, *arguments)
         try:
-            try:
-                return await self._sent("EVALSHA", self._digest, *rest)
-            except NoScriptError:  # it was not used since Redis began
-                return await self._sent("EVAL", self._source, *rest)
+            async with Patience(self._timeout_s):
+                try:
+                    return await self._sent("EVALSHA", self._digest, *rest)
+                except NoScriptError:  # it was not used since Redis began
+                    return await self._sent("EVAL", self._source, *rest)
         except (RedisError, OSError, TimeoutError) as error:
             raise StoreUnavailable("What replicas share in Redis cannot be reached.") from error
 

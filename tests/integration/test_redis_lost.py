@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
+import uvloop
 from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
 
+from speech_translator.errors import StoreUnavailable
 from speech_translator.security.fallback import (
     DoneAlone,
     FallbackConfig,
@@ -19,9 +22,11 @@ from speech_translator.security.fallback import (
 from speech_translator.security.limit_store import MemoryLimitStore
 from speech_translator.security.limits import Debit, Window
 from speech_translator.security.redis_limit_store import RedisLimitStore
+from speech_translator.security.redis_script import RedisScript
 from speech_translator.security.resilient_limits import ResilientLimitStore
 from tests.support.redis_server import RedisServer, redis_server
 
+SLOW_SCRIPT = "for i = 1, 2000000 do end return 7"
 DAY = Window("day", 100)
 
 
@@ -35,6 +40,28 @@ async def until_shared(store: ResilientLimitStore) -> None:
     async with asyncio.timeout(30):
         while not (await store.peek([Debit("a", DAY)])).exact:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_an_answer_that_came_while_the_loop_was_busy_is_no_loss(
+    server: RedisServer, loop_factory: Callable[[], asyncio.AbstractEventLoop]
+) -> None:
+    async def ask() -> None:
+        async with server.client() as client:
+            script = RedisScript(client, SLOW_SCRIPT, timeout_s=1.0)
+            assert await script([], []) == 7
+            asking = asyncio.create_task(script([], []))
+            await asyncio.sleep(0.005)  # it is asked
+            time.sleep(2.0)  # noqa: ASYNC251 - the loop is busy, and the answer comes meanwhile
+            assert await asking == 7
+            server.process.send_signal(signal.SIGSTOP)
+            with pytest.raises(StoreUnavailable):
+                await script([], [])
+            server.process.send_signal(signal.SIGCONT)
+            assert await script([], []) == 7
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(ask())
 
 
 @pytest.mark.parametrize("fault", [signal.SIGSTOP, signal.SIGKILL])
