@@ -21,6 +21,7 @@ from speech_translator.errors import (
     PayloadTooLarge,
     UnsupportedMediaType,
 )
+from speech_translator.security.input_validator import check_json
 
 T = TypeVar("T")
 
@@ -187,6 +188,7 @@ async def read_json(
 
 def decode_json(data: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """``data`` as the type that ``decoder`` knows; errors as ``read_json``."""
+    check_json(data, max_bytes=len(data))  # whoever read it has bounded it
     try:
         return _decode(data, decoder)
     except msgspec.ValidationError as error:

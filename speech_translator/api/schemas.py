@@ -39,6 +39,7 @@ class TranslateTextRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=Tr
     target_language: LanguageCode
     source_language: SourceCode = "auto"
     format: Literal["text", "html"] = "text"
+    sanitize: bool = False
     glossary: dict[str, str] = {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace as changed
 
 from msgspec.structs import replace
 
@@ -13,7 +14,7 @@ from speech_translator.languages import Language
 from speech_translator.scalability.cache_manager import MemoryCache, SingleFlight, cache_key
 from speech_translator.scalability.engine_access import EngineAccess
 from speech_translator.scalability.results import RequestContext
-from speech_translator.text import Hint, Hints
+from speech_translator.text import Hint, Hints, composed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,25 @@ class SentenceTranslation:
         context: RequestContext,
         hint: Hint | None,
     ) -> tuple[Sentence, bool]:
-        """One sentence and whether it came from the cache."""
+        """One sentence and whether it came from the cache.
+
+        Looked up and asked for in composed form; what comes back unchanged is as it was sent.
+        """
+        asked = composed(sentence)
+        found, cached = await self._translate(asked, source, target, routes, context, hint)
+        if asked != sentence and found.text == asked:
+            found = changed(found, text=sentence)
+        return found, cached
+
+    async def _translate(
+        self,
+        sentence: str,
+        source: Language,
+        target: Language,
+        routes: Sequence[routing.Route],
+        context: RequestContext,
+        hint: Hint | None,
+    ) -> tuple[Sentence, bool]:
         if not context.use_cache:
             return await self._by_routes(sentence, routes, context, hint), False
         around = () if hint is None else (repr(hint.glossary), hint.context)

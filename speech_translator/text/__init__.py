@@ -9,12 +9,13 @@ from speech_translator.text.documents import plan
 from speech_translator.text.hints import Hint, Hints
 from speech_translator.text.markup import visible
 from speech_translator.text.sentences import has_letters
-from speech_translator.text.validation import validate_glossary, validate_text
+from speech_translator.text.validation import composed, validate_glossary, validate_text
 
 __all__ = [
     "Detection",
     "Hint",
     "Hints",
+    "composed",
     "detect_language",
     "has_letters",
     "plan",

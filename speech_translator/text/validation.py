@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from speech_translator.errors import EmptyText, InvalidGlossary, InvalidText, TextTooLong
@@ -13,6 +14,14 @@ MAX_TERM_CHARS = 200
 # Control characters (Unicode's Cc) but for tab and line ends, and halves of surrogate pairs.
 # Joiners (ZWJ, ZWNJ) are Cf: emoji, Persian and Indic scripts need them.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
+
+
+def composed(text: str) -> str:
+    """A text in the form in which it is looked up and given to engines (NFC, Unicode annex 15).
+
+    ``é`` may be sent as one character or as two; both are the same word.
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def validate_text(text: str, max_chars: int) -> None:

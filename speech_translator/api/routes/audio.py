@@ -59,6 +59,7 @@ from speech_translator.scalability.results import (
 )
 from speech_translator.security.guard import Caller
 from speech_translator.security.idempotency import HEADER
+from speech_translator.security.input_validator import AudioBounds, validate_audio_upload
 from speech_translator.security.quotas import Reservation
 from speech_translator.security.scopes import Scope
 from speech_translator.security.tiers import file_bytes, smaller
@@ -194,8 +195,11 @@ async def _answered(
                 return attempt.replayed
             audio = await cancel_on_disconnect(
                 request,
-                services_of(request).decoders.decode(
-                    upload.file, max_seconds=longest_audio_s, deadline=context.deadline
+                validate_audio_upload(
+                    upload.file,
+                    services_of(request).decoders,
+                    deadline=context.deadline,
+                    bounds=AudioBounds(max_seconds=longest_audio_s),
                 ),
             )
             upload.file.close()

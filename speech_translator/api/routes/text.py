@@ -23,12 +23,12 @@ from speech_translator.api.metering import reserved
 from speech_translator.api.openapi import IDEMPOTENCY_PARAMETER, TIMEOUT_PARAMETER, json_operation
 from speech_translator.api.parsing import checked_glossary, source_language, target_language
 from speech_translator.api.schemas import TranslateTextAnswer, TranslateTextRequest
-from speech_translator.errors import EmptyText, TextTooLong, TooManyTexts
+from speech_translator.errors import EmptyText, InvalidField, TextTooLong, TooManyTexts
 from speech_translator.problems import request_id_of
+from speech_translator.security.input_validator import check_text, sanitise_html
 from speech_translator.security.scopes import Scope
 from speech_translator.security.tiers import Tier, smaller
 from speech_translator.settings import Settings
-from speech_translator.text import validate_text
 
 router = APIRouter(tags=["translation"])
 
@@ -55,7 +55,8 @@ async def translate_text(request: Request) -> Response:
     """Translate a string, or a list of up to 128 strings in one request.
 
     `source_language` may be `auto`; what cannot be told is a 422. With `format: html` only the
-    text between the tags changes, and `<span translate="no">` is left alone. `glossary` maps
+    text between the tags changes, and `<span translate="no">` is left alone; `sanitize: true`
+    takes scripts, styles, handlers and the like out of it first. `glossary` maps
     source terms to the words that must stand for them. Text without any letters, such as spaces
     or emoji, comes back as it is. `X-Request-Timeout` shortens the deadline, in seconds.
     """
@@ -67,6 +68,7 @@ async def translate_text(request: Request) -> Response:
     source = source_language(wanted.source_language)
     target = target_language(wanted.target_language)
     texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
+    as_list = texts is wanted.text
     characters = _check(texts, settings, caller.tier)
     glossary = checked_glossary(wanted.glossary, settings)
     async with once(request, caller, [encode(wanted)]) as attempt:
@@ -79,7 +81,7 @@ async def translate_text(request: Request) -> Response:
             translations = await cancel_on_disconnect(
                 request,
                 services.translator.translate(
-                    texts,
+                    await _cleaned(texts, wanted),
                     source=source,
                     target=target,
                     text_format=wanted.format,
@@ -92,7 +94,7 @@ async def translate_text(request: Request) -> Response:
                     translations,
                     target=target,
                     auto=source is None,
-                    as_list=texts is wanted.text,
+                    as_list=as_list,
                     request_id=request_id_of(request),
                 )
             )
@@ -102,6 +104,15 @@ async def translate_text(request: Request) -> Response:
             await attempt.keep(answer)
             await reservation.settle(characters=characters)
     return answer
+
+
+async def _cleaned(texts: Sequence[str], wanted: TranslateTextRequest) -> Sequence[str]:
+    """The texts, sanitised where that is wanted. Raises ``InvalidField``, ``InvalidMarkup``."""
+    if not wanted.sanitize:
+        return texts
+    if wanted.format != "html":
+        raise InvalidField("`sanitize` is for `format: html`.", field="sanitize")
+    return [await sanitise_html(text) for text in texts]
 
 
 def _check(texts: Sequence[str], settings: Settings, tier: Tier) -> int:
@@ -119,7 +130,7 @@ def _check(texts: Sequence[str], settings: Settings, tier: Tier) -> int:
         )
     longest = smaller(settings.max_text_chars, tier.max_text_chars)
     for text in texts:
-        validate_text(text, longest)
+        check_text(text, max_chars=longest)
     total, limit = sum(map(len, texts)), longest * TEXTS_TOGETHER
     if total > limit:
         raise TextTooLong(f"The texts have more than {limit} characters together.", limit=limit)
