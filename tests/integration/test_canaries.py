@@ -32,7 +32,19 @@ WORDS = {
         *("text", "html", "glossary", "term", "file", "content", "field", "unknown", "language"),
         *("voice", "agent", "referer", "cookie", "forwarded", "requestid", "timeout", "origin"),
         *("host", "query", "urlkey", "key", "token", "subprotocol", "idempotency", "path"),
-        *("method", "type", "json", "first", "message", "name", "tier", "scope", "keyid", "after"),
+        *(
+            "method",
+            "type",
+            "json",
+            "first",
+            "message",
+            "name",
+            "tier",
+            "scope",
+            "keyid",
+            "after",
+            "resume",
+        ),
     )
 }
 SPOKEN = HEARD.removeprefix("Heard ").rstrip(".")
@@ -231,8 +243,8 @@ def accounts(caller: Caller) -> None:
     caller.ask("GET", f"/admin/usage?from={W['after']}&format={W['field']}")
 
 
-async def live(server, key: str) -> None:
-    """Sessions that work, that break the protocol, and that are not let in."""
+async def live(server, key: str) -> list[str]:
+    """Sessions that work, that break the protocol, and that are not let in; their tokens."""
     keyed = {**NOISE, "X-API-Key": key}
     good = {"source_language": "en", "target_languages": ["pt"], "speech": True}
     first_messages = (
@@ -244,7 +256,7 @@ async def live(server, key: str) -> None:
         {**good, W["unknown"]: W["first"]},
         {"type": W["first"]},
     )
-    heard = ""
+    heard, tokens = "", []
     for first in first_messages:
         async with live_session(server, headers=keyed, **first) as session:
             for piece in (LOUD, SILENCE, LOUD, SILENCE):
@@ -254,7 +266,21 @@ async def live(server, key: str) -> None:
                 await session.end()
             await session.until_closed()
             heard += session.text
+            tokens += [ready["resume_token"] for ready in session.told("ready")]
     assert SPOKEN in heard
+    async with live_session(server, headers=keyed, **good) as session:
+        await session.send(LOUD + SILENCE)
+        await session.until(lambda found: found.told("final"))
+        broken_off = session.told("ready")[0]["resume_token"]
+    for token in (W["resume"], broken_off, broken_off):
+        resume = {"type": "resume", "token": token, "last_seq": 1}
+        async with live_session(server, headers=keyed, **resume) as session:
+            await session.until(lambda found: found.told("ready"))
+            tokens += [ready["resume_token"] for ready in session.told("ready")]
+            if session.close_code is None:
+                await session.end()
+                await session.until_closed()
+    assert broken_off
     for message in (W["message"], json.dumps({"type": W["message"]}), W["message"].encode() * 9):
         async with live_session(server, headers=keyed) as session:
             await session.socket.send(message)
@@ -271,6 +297,7 @@ async def live(server, key: str) -> None:
         with pytest.raises(InvalidStatus):
             async with live_session(server, headers=headers):
                 pass
+    return [token for token in (broken_off, *tokens) if token]
 
 
 async def test_nothing_that_users_send_is_told(service):
@@ -292,7 +319,7 @@ async def test_nothing_that_users_send_is_told(service):
         refused_uploads(caller)
         failing_engines(caller)
         accounts(caller)
-        await live(server, admin)
+        caller.secrets += await live(server, admin)
         figures = client.get("/metrics").text
         figures += client.get("/metrics", headers={"Accept": "application/json"}).text
     server.stop()
@@ -311,7 +338,8 @@ async def test_nothing_that_users_send_is_told(service):
     with sqlite3.connect(data / "speech-translator.db") as database:
         audit = repr(database.execute("select * from audit").fetchall())
     database.close()
-    secrets = [part for one in caller.secrets for part in (one, one.split("_")[-2])]
+    parts = [one.split("_")[-2] for one in caller.secrets if one.startswith("st_live_")]
+    secrets = [*caller.secrets, *parts]
     for where, content in {"output": told, "metrics": figures, "audit log": audit}.items():
         found = [word for word in (*W.values(), SPOKEN, *secrets) if word in content]
         assert not found, (where, found, context(content, found))
