@@ -415,11 +415,15 @@ class UsageLineAnswer(UsedAnswer, frozen=True, kw_only=True):
 
 
 class UsageReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Usage from day to day, both included, in the order of period, owner, key and operation."""
+    """Usage from day to day, both included, in the order of period, owner, key and operation.
+
+    `next` is where the next page begins, null at the end.
+    """
 
     first_day: str
     last_day: str
     lines: list[UsageLineAnswer]
+    next: str | None = None
 
 
 class AuditEntryAnswer(msgspec.Struct, frozen=True, kw_only=True):

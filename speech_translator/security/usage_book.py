@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from speech_translator.security.auth import unix_milliseconds
 from speech_translator.security.key_limits import PREFIX as KEY_PREFIX
@@ -15,6 +16,8 @@ from speech_translator.security.usage_journal import UsageJournal
 from speech_translator.storage.usage import Totals, UsageStore
 
 _TRIES = 4
+
+T = TypeVar("T")
 
 
 class UsageBook:
@@ -47,14 +50,43 @@ class UsageBook:
         """
         first, last = self.bounds(span)
         store = await self._store()
-        for _ in range(_TRIES):
-            # In this order: what is applied in between counts twice at worst, and never not at all.
-            version = self._journal.version
+
+        async def ask() -> Totals:
             pending = self._journal.pending(first=first, last=last, owner=owner, key_id=key_id)
             known = await store.totals(first=first, last=last, owner=owner, key_id=key_id)
+            return known + pending
+
+        return await self._still(ask)
+
+    async def by_key(self, span: Span, owner: str) -> dict[str, Totals]:
+        """What each of an owner's keys has used in today's UTC day or month.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        first, last = self.bounds(span)
+        store = await self._store()
+
+        async def ask() -> dict[str, Totals]:
+            found = self._journal.pending_by_key(first=first, last=last, owner=owner)
+            for line in await store.report(first=first, last=last, by_key=True, owner=owner):
+                found[line.key_id] = found.get(line.key_id, Totals()) + line.used
+            return found
+
+        return await self._still(ask)
+
+    async def _still(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """What is asked for while no segment goes from the journal to the database.
+
+        With the journal asked first, what goes in between counts twice at worst, and never not at
+        all.
+        """
+        for _ in range(_TRIES):
+            version = self._journal.version
+            found = await ask()
             if version == self._journal.version and version % 2 == 0:
                 break
-        return known + pending
+        return found
 
     def bounds(self, span: Span) -> tuple[str, str]:
         """The first and the last day of today's day or month, as usage is kept by."""

@@ -194,14 +194,21 @@ class UsageJournal:
         self, *, first: str, last: str, owner: str | None = None, key_id: str | None = None
     ) -> Totals:
         """What this process has counted and the database does not know yet."""
-        found = Totals()
+        by_key = self.pending_by_key(first=first, last=last, owner=owner)
+        return sum((used for key, used in by_key.items() if key_id in {None, key}), start=Totals())
+
+    def pending_by_key(
+        self, *, first: str, last: str, owner: str | None = None
+    ) -> dict[str, Totals]:
+        """The same of each key that was used."""
+        found: dict[str, Totals] = {}
         unwritten: Held = {}
         _add(unwritten, self._unwritten)
         _add(unwritten, self._writing)
         for held in (unwritten, self._in_open, self._in_closed):
             for (day, whose, key, _), used in held.items():
-                if first <= day <= last and owner in {None, whose} and key_id in {None, key}:
-                    found += used
+                if first <= day <= last and owner in {None, whose}:
+                    found[key] = found.get(key, Totals()) + used
         return found
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Insert, Table, delete, func, or_, select
+from sqlalchemy import Insert, Table, delete, func, literal, or_, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from speech_translator.storage.database import Database
@@ -111,6 +111,8 @@ class UsageStore:
         period: Period = "month",
         by_key: bool = False,
         owner: str | None = None,
+        after: UsageLine | None = None,
+        limit: int | None = None,
     ) -> list[UsageLine]:
         """Lines in the order of period, owner, key and operation.
 
@@ -120,6 +122,8 @@ class UsageStore:
             period: what a line is about.
             by_key: a line for each key, or one for all of an owner's.
             owner: only this one's.
+            after: the last line of the page before.
+            limit: at most so many lines; all by default.
         """
         when = usage.c.day if period == "day" else func.substr(usage.c.day, 1, _MONTH_CHARS)
         groups = [when, usage.c.owner, *([usage.c.key_id] if by_key else []), usage.c.operation]
@@ -131,17 +135,13 @@ class UsageStore:
         )
         if owner is not None:
             query = query.where(usage.c.owner == owner)
+        if after is not None:
+            keys = [after.key_id] if by_key else []
+            values = (after.period, after.owner, *keys, after.operation)
+            query = query.where(tuple_(*groups) > tuple_(*map(literal, values)))
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
+            rows = (await connection.execute(query.limit(limit))).all()
         return [_line(tuple(row), by_key=by_key) for row in rows]
-
-    async def export(self, owner: str) -> list[dict[str, Any]]:
-        """All that is kept of an owner's usage, by day, for themselves."""
-        query = select(usage).where(usage.c.owner == owner)
-        query = query.order_by(usage.c.day, usage.c.key_id, usage.c.operation)
-        async with self._database.read() as connection:
-            rows = (await connection.execute(query)).mappings().all()
-        return [dict(row) for row in rows]
 
     async def erase(self, owner: str) -> int:
         """Forget an owner's usage; how many rows that were."""

@@ -9,7 +9,7 @@ import pytest
 
 from speech_translator.errors import StoreUnavailable
 from speech_translator.storage import Database, DatabaseConfig, KeyRecord, KeyStore
-from speech_translator.storage.usage import Totals, UsageLine, UsageRow, UsageStore
+from speech_translator.storage.usage import Period, Totals, UsageLine, UsageRow, UsageStore
 
 DAY, NEXT, LATER = "2026-11-28", "2026-11-29", "2026-12-01"
 ALL = {"first": "0000-00-00", "last": "9999-99-99"}
@@ -94,14 +94,27 @@ async def test_reports_are_by_month_or_day_and_by_owner_or_key(database: Databas
     ]
 
 
-async def test_an_owner_is_told_all_that_is_kept_and_nothing_of_others(database: Database) -> None:
+@pytest.mark.parametrize("by_key", [True, False])
+@pytest.mark.parametrize("period", ["day", "month"])
+async def test_a_report_is_read_in_pages(database: Database, by_key: bool, period: Period) -> None:
     store = UsageStore(database)
-    await store.apply("s1", [row(NEXT), row(key="k2", n=2), row(owner="eve")], 1)
-    fixed = {"owner": "ada", "operation": "translate"}
-    assert await store.export("ada") == [
-        {"day": DAY, "key_id": "k2", "requests": 2, "characters": 20, "audio_ms": 2000, **fixed},
-        {"day": NEXT, "key_id": "k1", "requests": 1, "characters": 10, "audio_ms": 1000, **fixed},
+    owners = ["ada", "Ada", "=eve()", "' OR 1=1 --", "日本"]
+    rows = [
+        row(day, owner, key, operation)
+        for day in (DAY, NEXT, LATER)
+        for owner in owners
+        for key in ("k1", "k2")
+        for operation in ("speech", "translate")
     ]
+    await store.apply("s1", rows, 1)
+    asked = {"first": DAY, "last": LATER, "period": period, "by_key": by_key}
+    whole = await store.report(**asked)
+    assert len(whole) == {"day": 3, "month": 2}[period] * len(owners) * (4 if by_key else 2)
+    found: list[UsageLine] = []
+    while page := await store.report(**asked, after=found[-1] if found else None, limit=7):
+        assert len(page) <= 7
+        found += page
+    assert found == whole
 
 
 async def test_an_owner_is_erased_and_old_days_are_forgotten(database: Database) -> None:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from speech_translator.api.routes import usage as routes
 from speech_translator.api.routes.usage import as_csv
 from speech_translator.api.schemas import UsageLineAnswer
 from speech_translator.errors import EngineFailed, StoreUnavailable
@@ -148,6 +149,35 @@ async def test_a_quota_that_is_used_up_is_refused_before_the_work(tmp_path):
         assert (long.status_code, long.json()["code"]) == (422, "text_too_long")
 
 
+async def test_a_report_comes_in_pages_as_json_and_whole_as_csv(api, monkeypatch):
+    monkeypatch.setattr(routes, "PAGE_LINES", 2)
+    for number in range(5):
+        await translate(api, await key_of(api, user_id=f"user {number}"))
+    await api.app.state.api.metering.journal.flush()
+    admin = await administrator(api)
+    seen, asked = [], {}
+    while True:
+        found = (await api.client.get("/admin/usage", params=asked, headers=admin)).json()
+        assert len(found["lines"]) <= 2
+        seen += [line["user_id"] for line in found["lines"]]
+        if found["next"] is None:
+            break
+        asked = {"after": found["next"]}
+    table = await api.client.get("/admin/usage", params={"format": "csv"}, headers=admin)
+    lines = list(csv.DictReader(io.StringIO(table.text)))
+    assert seen == [line["user_id"] for line in lines] == [f"user {n}" for n in range(5)]
+
+
+async def test_what_a_key_used_is_told_at_once(api):
+    headers = await key_of(api)
+    for _ in range(2):
+        await translate(api, headers)
+        found = await usage(api, headers)
+        (key,) = found["keys"]
+        assert {name: key[name] for name in found["month"]} == found["month"]
+        await api.app.state.api.metering.journal.flush()
+
+
 async def test_a_tiers_largest_file_is_its_own(tmp_path):
     file = tmp_path / "tiers.toml"
     file.write_text("[free]\nmax_file_mb = 1\n")
@@ -199,7 +229,8 @@ async def test_owners_see_their_own_and_administrators_the_report(api, tmp_path)
 @pytest.mark.parametrize(
     "asked",
     [{"from": "yesterday"}, {"to": "2026-02-30"}, {"from": "2026-02-02", "to": "2026-02-01"},
-     {"format": "xml"}, {"group": "x"}, {"period": "year"}, {"to": ""}, {"to": "20260201"},
+     {"format": "xml"}, {"group": "x"}, {"period": "year"},
+     {"after": "x"}, {"after": "é"}, {"after": "WzFd"}, {"to": ""}, {"to": "20260201"},
      {"from": "2026-W05-1"}, {"user_id": "x" * 129}],
 )  # fmt: skip
 async def test_a_report_that_cannot_be_is_refused(api, asked):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, cast, get_args
 
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from speech_translator.api.answers import no_store
 from speech_translator.api.dependencies import admitted, state_of
@@ -28,12 +30,18 @@ from speech_translator.api.schemas import (
 from speech_translator.errors import InvalidField
 from speech_translator.security.limits import Decision
 from speech_translator.security.scopes import Scope
-from speech_translator.storage.usage import Period, Totals
+from speech_translator.storage.usage import Period, Totals, UsageLine
 
 router = APIRouter(tags=["accounts"])
 
 _FORMATS = ("json", "csv")
 _GROUPS = ("owner", "key")
+_COLUMNS = ("period", "user_id", "key_id", "operation", "requests", "characters", "audio_seconds")
+_decoder = msgspec.json.Decoder(tuple[str, str, str, str])
+
+PAGE_LINES = 1000
+"""Lines in one page of a report."""
+
 _LONGEST_OWNER = 128
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula (OWASP, CSV injection)."""
@@ -62,6 +70,7 @@ _REPORT_PARAMETERS = [
         "group", "Whose a line is.", {"type": "string", "enum": list(_GROUPS), "default": "owner"}
     ),
     _parameter("user_id", "Only this owner's.", {"type": "string", "maxLength": _LONGEST_OWNER}),
+    _parameter("after", "The `next` of the page before.", {"type": "string"}),
     _parameter(
         "format",
         "How it is written.",
@@ -86,14 +95,7 @@ async def usage(request: Request) -> Response:
     caller = await admitted(request, endpoint="account")
     state = state_of(request)
     book = state.metering.book
-    first, last = book.bounds("month")
-    store = await state.accounts.usage()
-    lines = await store.report(
-        first=first, last=last, period="month", by_key=True, owner=caller.owner
-    )
-    keys: dict[str, Totals] = {}
-    for line in lines:
-        keys[line.key_id] = keys.get(line.key_id, Totals()) + line.used
+    keys = await book.by_key("month", caller.owner)
     requests = await state.guard.standing(caller)
     amounts = await state.metering.meter.standing(caller)
     return no_store(
@@ -102,7 +104,7 @@ async def usage(request: Request) -> Response:
             tier=str(caller.tier.name),
             day=UsedAnswer(**_amounts(await book.used("day", owner=caller.owner))),
             month=UsedAnswer(**_amounts(await book.used("month", owner=caller.owner))),
-            keys=[KeyUsage(key_id=key, **_amounts(used)) for key, used in keys.items()],
+            keys=[KeyUsage(key_id=key, **_amounts(used)) for key, used in sorted(keys.items())],
             limits=_limits(requests, amounts),
         )
     )
@@ -122,7 +124,10 @@ async def usage(request: Request) -> Response:
     },
 )
 async def usage_report(request: Request) -> Response:
-    """Usage by day or month and by owner or key, for bills; needs the scope `admin`."""
+    """Usage by day or month and by owner or key, for bills; needs the scope `admin`.
+
+    JSON comes in pages: `after` is the `next` of the page before. CSV comes whole.
+    """
     await admitted(request, Scope.ADMIN, "account")
     state = state_of(request)
     asked = request.query_params
@@ -135,42 +140,73 @@ async def usage_report(request: Request) -> Response:
         raise InvalidField(f"`user_id` has up to {_LONGEST_OWNER} characters.", field="user_id")
     shape = choice(asked, "format", _FORMATS, "json")
     store = await state.accounts.usage()
-    found = await store.report(
+    page = partial(
+        store.report,
         first=first,
         last=last,
         period=cast("Period", choice(asked, "period", get_args(Period), "month")),
         by_key=choice(asked, "group", _GROUPS, "owner") == "key",
         owner=owner,
+        limit=PAGE_LINES,
     )
-    lines = [
-        UsageLineAnswer(
-            period=line.period,
-            user_id=line.owner,
-            key_id=line.key_id,
-            operation=line.operation,
-            **_amounts(line.used),
-        )
-        for line in found
-    ]
+    found = await page(after=_place(asked.get("after")))
     if shape == "json":
-        return no_store(UsageReport(first_day=first, last_day=last, lines=lines))
+        following = _named(found[-1]) if len(found) == PAGE_LINES else None
+        lines = [_answer(line) for line in found]
+        return no_store(UsageReport(first_day=first, last_day=last, lines=lines, next=following))
     headers = {
         "Cache-Control": "no-store",
         "Content-Disposition": f'attachment; filename="usage_{first}_{last}.csv"',
     }
-    return Response(as_csv(lines), media_type="text/csv", headers=headers)
+    return StreamingResponse(_pages(page, found), media_type="text/csv", headers=headers)
 
 
-def as_csv(lines: Sequence[UsageLineAnswer]) -> str:
-    """A report as CSV (RFC 4180); a cell that a spreadsheet would compute is quoted."""
+async def _pages(
+    page: Callable[..., Awaitable[list[UsageLine]]], found: list[UsageLine]
+) -> AsyncIterator[str]:
+    """A report as CSV, from its first page on."""
+    yield as_csv([_answer(line) for line in found])
+    while len(found) == PAGE_LINES:
+        found = await page(after=found[-1])
+        yield as_csv([_answer(line) for line in found], head=False)
+
+
+def as_csv(lines: Sequence[UsageLineAnswer], *, head: bool = True) -> str:
+    """Lines as CSV (RFC 4180); a cell that a spreadsheet would compute is quoted."""
     out = io.StringIO()
     writer = csv.writer(out)
-    names = ("period", "user_id", "key_id", "operation", "requests", "characters", "audio_seconds")
-    writer.writerow(names)
+    if head:
+        writer.writerow(_COLUMNS)
     for line in lines:
         values = msgspec.structs.asdict(line)
-        writer.writerow([_cell(values[name]) for name in names])
+        writer.writerow([_cell(values[name]) for name in _COLUMNS])
     return out.getvalue()
+
+
+def _answer(line: UsageLine) -> UsageLineAnswer:
+    return UsageLineAnswer(
+        period=line.period,
+        user_id=line.owner,
+        key_id=line.key_id,
+        operation=line.operation,
+        **_amounts(line.used),
+    )
+
+
+def _named(line: UsageLine) -> str:
+    """A line's place in a report, for the client to give back."""
+    place = (line.period, line.owner, line.key_id, line.operation)
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).decode()
+
+
+def _place(name: str | None) -> UsageLine | None:
+    if name is None:
+        return None
+    try:
+        place = _decoder.decode(base64.b64decode(name.encode(), b"-_", validate=True))
+    except ValueError:  # of base64, of UTF-8 and of msgspec
+        raise InvalidField("`after` must be the `next` of a page.", field="after") from None
+    return UsageLine(*place, Totals())
 
 
 def _cell(value: object) -> object:
