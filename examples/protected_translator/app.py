@@ -30,11 +30,11 @@ from speech_translator.security import (
 from speech_translator.security.cors import Cors, CorsConfig, parse_origins
 from speech_translator.security.fallback import FallbackConfig
 from speech_translator.security.forwarding import ForwardedHeaders, trusted_networks
+from speech_translator.security.input_validator import check_text
 from speech_translator.security.redis_client import RedisConfig
 from speech_translator.security.shared import shared_in_redis
 from speech_translator.services import open_services
 from speech_translator.settings import load_settings
-from speech_translator.text import validate_text
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_CHARS = 10_000
@@ -135,7 +135,7 @@ async def live(socket: WebSocket) -> None:
 
 async def translated(text: str, caller: Caller) -> dict[str, str | bool]:
     """A text in Portuguese, and whether that was known already."""
-    validate_text(text, min(MAX_CHARS, caller.tier.max_text_chars or MAX_CHARS))
+    check_text(text, max_chars=min(MAX_CHARS, caller.tier.max_text_chars or MAX_CHARS))
     meter = app.state.metering.meter
     async with await meter.reserve(caller, "translate", characters=len(text)) as reservation:
         [found] = await app.state.translator.translate(
