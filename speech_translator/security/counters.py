@@ -8,6 +8,7 @@ second the number of the day or month in which that was.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from speech_translator.security.limits import Debit, Policy, Rate, Span, Standing
 
@@ -25,11 +26,15 @@ def window_of(now_us: int, span: Span) -> tuple[int, int]:
 
     A day's number counts from 1970-01-01; a month's is ``12 * year + month - 1``.
     """
-    if span == "day":
-        day = now_us // _DAY_US
-        return day, (day + 1) * _DAY_US
-    now = datetime.fromtimestamp(now_us // MICROSECONDS, UTC)
-    number = 12 * now.year + now.month - 1
+    day = now_us // _DAY_US
+    return (day, (day + 1) * _DAY_US) if span == "day" else _month_of(day)
+
+
+@lru_cache(maxsize=64)
+def _month_of(day: int) -> tuple[int, int]:
+    """The month that a day lies in, counted from 1970-01-01, as ``window_of`` tells it."""
+    date = datetime.fromtimestamp(day * _DAY_US // MICROSECONDS, UTC)
+    number = 12 * date.year + date.month - 1
     end = datetime((number + 1) // 12, (number + 1) % 12 + 1, 1, tzinfo=UTC)
     return number, int(end.timestamp()) * MICROSECONDS
 

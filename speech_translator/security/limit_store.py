@@ -103,14 +103,17 @@ class MemoryLimitStore:
 
     def _decide(self, debits: Sequence[Debit], *, take: bool) -> Decision:
         now = self._clock()
-        waits = [wait_for(debit, self._counter(debit), now) for debit in debits]
-        if take and not any(wait != 0.0 for wait in waits):
-            for debit in debits:
-                self._keep(debit, after(debit, self._counter(debit), now), now)
+        counters = [self._counter(debit) for debit in debits]
+        asked = list(zip(debits, counters, strict=True))
+        waits = [wait_for(debit, counter, now) for debit, counter in asked]
+        if take and all(wait == 0.0 for wait in waits):
+            counters = [
+                self._keep(debit, after(debit, counter, now), now) for debit, counter in asked
+            ]
         return Decision(
             tuple(
-                standing_of(debit.policy, self._counter(debit), now, wait)
-                for debit, wait in zip(debits, waits, strict=True)
+                standing_of(debit.policy, counter, now, wait)
+                for debit, counter, wait in zip(debits, counters, waits, strict=True)
             )
         )
 
@@ -118,10 +121,18 @@ class MemoryLimitStore:
         kept = self._counters.get(debit.counter)
         return kept[1] if kept else None
 
-    def _keep(self, debit: Debit, counter: Counter, now: int) -> None:
-        self._counters[debit.counter] = (debit.policy, counter)
-        self._counters.move_to_end(debit.counter)
-        # Two out for one in, so that what is over does not gather.
+    def _keep(self, debit: Debit, counter: Counter, now: int) -> Counter:
+        name = debit.counter
+        new = name not in self._counters
+        self._counters[name] = (debit.policy, counter)
+        if new:
+            self._make_room(now)
+        else:
+            self._counters.move_to_end(name)
+        return counter
+
+    def _make_room(self, now: int) -> None:
+        """Two out for one in, so that what is over does not gather."""
         for name, (policy, oldest) in list(islice(self._counters.items(), 2)):
             if len(self._counters) > self._max_counters or is_over(policy, oldest, now):
                 del self._counters[name]

@@ -9,9 +9,10 @@ Usage is written down when it is settled, and only then; a reservation is settle
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -106,15 +107,13 @@ class Meter:
         self, caller: Caller, reserved: Amount, used: Amount, reserved_at: int
     ) -> None:
         """Give back, or take, the difference; a window that is over gives nothing back."""
-        before = {debit.counter: debit.cost for debit in amount_debits(caller, reserved)}
-        after = {debit.counter: debit for debit in amount_debits(caller, used)}
-        for debit in amount_debits(caller, reserved):
-            after.setdefault(debit.counter, replace(debit, cost=0))
+        if reserved == used:
+            return
+        before, after, now = _costs(reserved), _costs(used), self._clock()
         changes = [
-            replace(debit, cost=debit.cost - before.get(debit.counter, 0))
-            for debit in after.values()
+            Debit(subject, policy, after[policy.name] - before[policy.name])
+            for subject, policy in _allowances(caller)
         ]
-        now = self._clock()
         changes = [
             change
             for change in changes
@@ -189,7 +188,8 @@ class Reservation:
         await (self.settle() if error is None else self.cancel())
 
 
-def policies_of(tier: Tier) -> Sequence[Policy]:
+@lru_cache(maxsize=64)
+def policies_of(tier: Tier) -> tuple[Policy, ...]:
     """A tier's limits on amounts."""
     found: list[Policy] = []
     if tier.characters_per_minute is not None:
@@ -198,23 +198,29 @@ def policies_of(tier: Tier) -> Sequence[Policy]:
         found.append(Window(CHARACTERS_MONTH, tier.characters_per_month, "month"))
     if tier.audio_minutes_per_month is not None:
         found.append(Window(AUDIO_MONTH, tier.audio_minutes_per_month * 60, "month"))
-    return found
+    return tuple(found)
 
 
 def amount_debits(caller: Caller, amount: Amount) -> list[Debit]:
     """What an amount takes from each limit of a caller."""
-    costs = {
-        CHARACTERS_MINUTE: amount.characters,
-        CHARACTERS_MONTH: amount.characters,
-        AUDIO_MONTH: amount.whole_seconds,
-        key_limits.CHARACTERS_MONTH: amount.characters,
-        key_limits.AUDIO_MONTH: amount.whole_seconds,
-    }
+    costs = _costs(amount)
     return [
         Debit(subject, policy, costs[policy.name])
         for subject, policy in _allowances(caller)
         if costs[policy.name]
     ]
+
+
+def _costs(amount: Amount) -> Mapping[str, int]:
+    """What an amount takes from each limit, by the limit's name."""
+    characters, seconds = amount.characters, amount.whole_seconds
+    return {
+        CHARACTERS_MINUTE: characters,
+        CHARACTERS_MONTH: characters,
+        AUDIO_MONTH: seconds,
+        key_limits.CHARACTERS_MONTH: characters,
+        key_limits.AUDIO_MONTH: seconds,
+    }
 
 
 def _allowances(caller: Caller) -> list[tuple[str, Policy]]:
