@@ -41,7 +41,12 @@ from speech_translator.api.routes import (
 )
 from speech_translator.api.shared import SharedEvents, shared_of
 from speech_translator.engines.registry import engine_specs
-from speech_translator.errors import Forbidden, SpeechTranslatorError
+from speech_translator.errors import (
+    ConfigurationError,
+    Forbidden,
+    SpeechTranslatorError,
+    StoreUnavailable,
+)
 from speech_translator.observability import Metrics, configure_logging
 from speech_translator.problems import on_error
 from speech_translator.security.concurrency import ConcurrencyLimiter
@@ -49,7 +54,9 @@ from speech_translator.security.cors import Cors, CorsConfig, parse_origins
 from speech_translator.security.forwarding import ForwardedHeaders, trusted_networks
 from speech_translator.security.guard import Guard
 from speech_translator.security.limit_store import LimitStore
+from speech_translator.security.networks import parse_networks
 from speech_translator.security.rate_limiter import RateLimiter
+from speech_translator.security.revocations import NoRevocations
 from speech_translator.security.security_headers import SecurityHeaders, SecurityHeadersConfig
 from speech_translator.security.tiers import TierName, load_tiers
 from speech_translator.services import Services, open_services
@@ -58,6 +65,7 @@ from speech_translator.settings import Settings
 _DESCRIPTION = """Speech in any of Whisper's languages becomes text, translated text and
 translated speech. Errors are `application/problem+json` with a stable `code`; every answer
 carries `X-Request-ID`."""
+ADMINISTRATOR_COMMAND = "speech-translator keys create NAME --tier admin"
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -81,6 +89,8 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
             no address, or networks or origins that are none.
     """
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
+    parse_networks(settings.metrics_networks, "METRICS_NETWORKS")
+    parse_networks(settings.bootstrap_networks)
     figures = Metrics()
     shared = shared_of(settings, SharedEvents(figures, shown=settings.redis_url is not None))
     accounts = AccountsDoor(settings, shared.revocations, AccountEvents(figures))
@@ -166,7 +176,7 @@ def _lifespan(
             await stack.enter_async_context(state.shared)
             stack.push_async_callback(state.accounts.close)
             if state.settings.environment == "production":
-                await state.accounts.get()
+                await _check_administrator(state.accounts)
             stack.push_async_callback(state.metering.journal.stop)
             await state.metering.journal.start()
             if state.settings.spool_dir is not None:
@@ -182,6 +192,32 @@ def _lifespan(
             state.drain()  # a server that is not ours tells us only now
 
     return lifespan
+
+
+async def _check_administrator(accounts: AccountsDoor) -> None:
+    """Nobody could close a key that leaked where nobody administers."""
+    if not await (await accounts.get()).has_administrator():
+        raise ConfigurationError(
+            "Production needs an administrator's key, and the database has none that is valid. "
+            f"Make one: {ADMINISTRATOR_COMMAND}"
+        )
+
+
+async def preflight(settings: Settings) -> None:
+    """See before anything is started what would end the start of production, to say it in a line.
+
+    Raises:
+        ConfigurationError: a secret or an administrator's key is missing.
+    """
+    if settings.environment != "production":
+        return
+    accounts = AccountsDoor(settings, NoRevocations())
+    try:
+        await _check_administrator(accounts)
+    except StoreUnavailable:  # it may answer by the time that it is needed
+        pass
+    finally:
+        await accounts.close()
 
 
 def _make_directory(path: Path) -> None:

@@ -233,7 +233,7 @@ class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`engines` is shown in development only."""
+    """`engines` is shown to administrators, and in development."""
 
     overall_status: Literal["healthy", "degraded", "unhealthy"]
     ready: bool
@@ -269,8 +269,10 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str
 
 
-_PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=_PRINTABLE)]
+PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
+"""Of names: no control characters, which one of the databases cannot keep."""
+
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
 
 
 def _upto(limit: str) -> Meta:
@@ -291,7 +293,7 @@ class ApiKeyRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 
     user_id: UserId
     tier: TierLabel = "free"
-    name: Annotated[str, msgspec.Meta(max_length=128, pattern=_PRINTABLE)] = ""
+    name: Annotated[str, msgspec.Meta(max_length=128, pattern=PRINTABLE)] = ""
     scopes: list[ScopeName] | None = None
     expires_in_days: Annotated[float, msgspec.Meta(ge=1, le=3650)] | None = None
     limits: KeyLimits | None = None

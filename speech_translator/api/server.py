@@ -24,7 +24,7 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from speech_translator.api.app import create_app, start_logging
+from speech_translator.api.app import create_app, preflight, start_logging
 from speech_translator.api.banner import engine_lines, listening_lines
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.http_protocol import bounded
@@ -61,11 +61,12 @@ def serve(settings: Settings, app: FastAPI | None = None) -> None:
 
     Raises:
         ConfigurationError: the settings name an engine that does not exist, or an address that
-            cannot be listened on.
+            cannot be listened on, or production lacks its secret or its administrator's key.
         SystemExit: the service cannot start.
     """
     start_logging(settings)
     app = app or create_app(settings)
+    asyncio.run(preflight(settings))
     # What was imported stays: it need not be looked through again and again. A request makes many
     # small objects and few cycles, so the youngest generation may grow further than by default.
     gc.freeze()

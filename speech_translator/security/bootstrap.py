@@ -55,8 +55,17 @@ def _is_local(peer: str | None, headers: Mapping[str, str], networks: Sequence[N
         address is not None
         and lies_in(address, networks)
         and _hostname(headers.get("host", "")) in _LOCAL_HOSTS
-        and not any(name in _FORWARDING or name.startswith("x-forwarded-") for name in headers)
+        and not is_forwarded(headers)
     )
+
+
+def is_forwarded(headers: Mapping[str, str]) -> bool:
+    """Whether a proxy says that it passes a request on.
+
+    Args:
+        headers: of the request, by names in lower case.
+    """
+    return any(name in _FORWARDING or name.startswith("x-forwarded-") for name in headers)
 
 
 def _hostname(host: str) -> str:

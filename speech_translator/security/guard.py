@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from starlette.requests import HTTPConnection
 
-from speech_translator.errors import SpeechTranslatorError, Unauthenticated
+from speech_translator.errors import (
+    ConfigurationError,
+    SpeechTranslatorError,
+    StoreUnavailable,
+    Unauthenticated,
+)
 from speech_translator.security.limits import Decision, Rate
 from speech_translator.security.rate_limiter import EndpointClass, RateLimiter, exceeded
 from speech_translator.security.scopes import USUAL_SCOPES, Principal, Scope, refusal
@@ -110,6 +116,23 @@ class Guard:
         if not decision.allowed:
             raise exceeded(decision)
         return caller
+
+    async def identify(self, connection: HTTPConnection) -> Principal | None:
+        """Who asks, where that decides only how much is shown; None for nobody who is known.
+
+        Takes nothing of their limits. A wrong key is no error, and counts as one at the door does.
+        """
+        credential = credential_of(connection)
+        if credential is None:
+            return None
+        try:
+            return await self._authenticate(credential)
+        except Unauthenticated:
+            with suppress(StoreUnavailable):
+                await self.refuse(connection)
+        except (StoreUnavailable, ConfigurationError):
+            pass
+        return None
 
     async def give_back(
         self, connection: HTTPConnection, caller: Caller, endpoint: EndpointClass = "work"

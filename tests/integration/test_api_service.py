@@ -5,6 +5,8 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +17,7 @@ import psutil
 import pytest
 
 from tests.support.media_samples import mux, tone, video_only, wav
-from tests.support.server import start_server
+from tests.support.server import ROOT, start_server
 
 RECORDINGS = Path("/usr/share/pocketsphinx/test/data/librivox")
 SPEECH = RECORDINGS / "sense_and_sensibility_01_austen_64kb-0880.wav"
@@ -274,7 +276,7 @@ def test_it_listens_at_once_and_is_ready_once_its_models_are(server):
     assert set(server.readiness) == {503, 200}
 
 
-def test_from_start_to_restart():
+def test_from_start_to_restart(tmp_path):
     only_text = {
         "TRANSCRIBERS": "[]",
         "SYNTHESIZERS": "[]",
@@ -282,7 +284,14 @@ def test_from_start_to_restart():
         "ENVIRONMENT": "production",
         "SECRET_PEPPER": "only for this test, and long enough",
         "ANONYMOUS_TIER": "admin",
+        "METRICS_NETWORKS": '["127.0.0.0/8"]',
+        "DATA_DIR": str(tmp_path),
     }
+    create = [sys.executable, "-m", "speech_translator.cli", "keys", "create", "root"]
+    environment = {**os.environ, **only_text}
+    subprocess.run(
+        [*create, "--tier", "admin"], env=environment, cwd=ROOT, check=True, capture_output=True
+    )
     with start_server(only_text, ready=False, keyed=False) as server, server.client() as client:
         assert client.get("/health/live").status_code == 200
         early = translate(client)  # waits for its engine, or says to come back

@@ -18,10 +18,14 @@ import httpx
 import numpy as np
 import structlog
 
+from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.app import create_app
 from speech_translator.engines.values import SAMPLE_RATE, EngineInfo
 from speech_translator.observability.logging import _json_line, _safe_exception
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
+from speech_translator.security.accounts import Actor
+from speech_translator.security.revocations import NoRevocations
+from speech_translator.security.tiers import TierName
 from speech_translator.settings import Settings
 from tests.support.scripted_broker import (
     ScriptedBroker,
@@ -101,6 +105,21 @@ class Harness:
 
     def engine(self, name: str) -> ScriptedEngine:
         return self.broker.engines[name]
+
+
+async def administrators_key(**changes: Any) -> str:
+    """A valid key of an administrator in the database of these settings, made as its operator does.
+
+    Production does not start without one.
+    """
+    settings = Settings(**{**CHAINS, **changes})
+    door = AccountsDoor(settings, NoRevocations())
+    try:
+        accounts = await door.get()
+        text, _ = await accounts.create_key("root", TierName.ADMIN, Actor("cli:test", "", ""))
+    finally:
+        await door.close()
+    return text
 
 
 def standard_engines() -> list[ScriptedEngine]:

@@ -4,11 +4,12 @@ import json
 import sqlite3
 import stat
 
+import httpx
 import pytest
 
 from speech_translator.errors import ConfigurationError
 from speech_translator.security.api_keys import generate, parse
-from tests.support.api import running
+from tests.support.api import administrators_key, running
 
 ASKED = {"user_id": "test", "tier": "pro"}
 LOCAL = {"host": "localhost:8000"}
@@ -133,12 +134,47 @@ async def test_a_key_opens_only_what_its_scopes_name(api, scope, path):
         {"origin": "http://localhost:8000"},
         {"sec_fetch_site": "none"},
         {"x_forwarded_for": "127.0.0.1"},
+        {"x_forwarded_host": "localhost:8000"},
+        {"forwarded": "for=127.0.0.1;host=localhost"},
+        {"via": "1.1 proxy"},
+        {"x_real_ip": "127.0.0.1"},
+        {"host": "localhost.evil.example:8000"},
+        {"host": "127.0.0.1.evil.example"},
+        {"host": "evil.example", "origin": "http://evil.example", "sec_fetch_site": "same-origin"},
+        {"origin": "null", "sec_fetch_mode": "no-cors", "content_type": "text/plain"},
+        {"sec_fetch_site": "same-origin", "sec_fetch_mode": "cors"},
     ],
 )
 async def test_no_page_and_no_proxy_gets_a_key(api, headers, tmp_path):
-    answer = await make(api, content_type="application/json", **headers)
+    answer = await make(api, **{"content_type": "application/json", **headers})
     assert answer.status_code in {401, 403, 421}
     assert not list((tmp_path / "data").glob("*.db"))
+
+
+async def test_a_name_that_is_trusted_leads_to_no_key(tmp_path):
+    """It may lead here by DNS from anywhere: only names of loopback are local."""
+    async with running(data_dir=tmp_path / "data", trusted_hosts=("app.example",)) as harness:
+        answer = await make(harness, host="app.example")
+        assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
+        assert not (tmp_path / "data" / "pepper").exists()
+
+
+async def test_another_machine_gets_no_key(tmp_path):
+    async with running(data_dir=tmp_path / "data") as harness:
+        for peer in ("192.0.2.7", "172.17.0.1", "::2"):
+            transport = httpx.ASGITransport(app=harness.app, client=(peer, 5))
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost:8000"
+            ) as other:
+                for path in ("/auth/api-key", "/auth/token"):
+                    answer = await other.post(path, json=ASKED)
+                    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("tier", ["admin", "ADMIN", " admin", "admin\u0000", "root"])
+async def test_no_spelling_of_admin_is_made_without_a_key(api, tier):
+    answer = await make(api, {"user_id": "x", "tier": tier, "scopes": ["translate"]})
+    assert answer.status_code in {403, 422}
 
 
 @pytest.mark.parametrize(
@@ -183,6 +219,7 @@ async def test_every_key_is_in_the_audit_log(api, tmp_path):
 
 async def test_production_makes_no_key_without_one_and_needs_its_secret(tmp_path):
     options = {"environment": "production", "data_dir": tmp_path}
+    await administrators_key(**options, secret_pepper="x" * 32)
     async with running(**options, secret_pepper="x" * 32) as harness:
         answer = await make(harness)
         assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")

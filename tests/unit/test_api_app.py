@@ -729,12 +729,6 @@ async def test_what_outlives_the_grace_is_told_so(api):
     assert (answer.status_code, answer.json()["code"]) == (503, "shutting_down")
 
 
-async def test_production_does_not_show_its_engines(tmp_path):
-    kept = {"data_dir": tmp_path}
-    async with running(environment="production", secret_pepper="x" * 32, **kept) as harness:
-        assert "engines" not in (await harness.client.get("/health")).json()
-
-
 async def test_probes_answer_head(api):
     answer = await api.client.head("/health")
     assert answer.status_code == 200
@@ -883,7 +877,6 @@ PUBLIC = {
     "GET /health/ready",
     "GET /health/simple",
     "GET /languages",
-    "GET /metrics",
     "GET /models",
     "GET /voices",
 }
@@ -907,7 +900,9 @@ async def test_the_document_asks_for_a_key_wherever_one_is_needed(api):
     }
     assert {name for name, found in operations.items() if "security" not in found} == PUBLIC
     kinds = document["components"]["securitySchemes"]
-    for name in operations.keys() - PUBLIC:
+    scraped = operations["GET /metrics"]["security"]
+    assert scraped == [{}, {"ApiKey": ["metrics"]}, {"Bearer": ["metrics"]}]
+    for name in operations.keys() - PUBLIC - {"GET /metrics"}:
         offered = [scheme for choice in operations[name]["security"] for scheme in choice]
         assert set(offered) == set(kinds) == {"ApiKey", "Bearer"}
         assert "429" in operations[name]["responses"]

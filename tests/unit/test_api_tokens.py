@@ -5,7 +5,7 @@ import json
 import jwt
 import pytest
 
-from tests.support.api import running
+from tests.support.api import administrators_key, running
 
 LOCAL = {"host": "localhost:8000"}
 PAGE = {"origin": "http://localhost:8000", "sec-fetch-site": "same-origin"}
@@ -128,6 +128,7 @@ async def test_nobody_else_does(api, headers, tmp_path):
 
 async def test_the_page_gets_none_in_production(tmp_path):
     options = {"environment": "production", "data_dir": tmp_path, "secret_pepper": "x" * 32}
+    await administrators_key(**options)
     async with running(**options) as harness:
         assert (await token(harness, **PAGE)).status_code == 401
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -14,12 +15,13 @@ from speech_translator.api.dependencies import accounts_of, actor_of, admitted, 
 from speech_translator.api.openapi import errors, gives, ref
 from speech_translator.api.parsing import whole_number
 from speech_translator.api.schemas import (
+    PRINTABLE,
     AuditAnswer,
     AuditEntryAnswer,
     ErasureAnswer,
     UserExport,
 )
-from speech_translator.errors import InvalidField
+from speech_translator.errors import InvalidField, NotFound
 from speech_translator.security.scopes import Principal, Scope
 
 router = APIRouter(tags=["accounts"])
@@ -38,7 +40,7 @@ def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str,
     }
 
 
-_NAME = {"type": "string", "minLength": 1, "maxLength": _MAX_NAME}
+_NAME = {"type": "string", "minLength": 1, "maxLength": _MAX_NAME, "pattern": PRINTABLE}
 _AUDIT_PARAMETERS = [
     _parameter(
         "before",
@@ -124,7 +126,7 @@ async def export_user(request: Request) -> Response:
     is not the user's.
     """
     principal = await _administrator(request)
-    user_id: str = request.path_params["user_id"]
+    user_id = _user_id(request)
     await state_of(request).metering.journal.flush()
     accounts = await accounts_of(request)
     found = await accounts.export_user(user_id, actor_of(request, principal))
@@ -156,7 +158,7 @@ async def erase_user(request: Request) -> Response:
     await state_of(request).metering.journal.flush()
     accounts = await accounts_of(request)
     actor = actor_of(request, principal)
-    done = await accounts.erase_user(request.path_params["user_id"], actor)
+    done = await accounts.erase_user(_user_id(request), actor)
     return no_store(ErasureAnswer(pseudonym=done.pseudonym, erased=done.erased))
 
 
@@ -166,8 +168,15 @@ async def _administrator(request: Request) -> Principal:
     return principal
 
 
+def _user_id(request: Request) -> str:
+    user_id: str = request.path_params["user_id"]
+    if not re.search(PRINTABLE, user_id):
+        raise NotFound("Nothing is kept of such a user.")
+    return user_id
+
+
 def _name(request: Request, field: str) -> str | None:
     text = request.query_params.get(field)
-    if text is not None and not (0 < len(text) <= _MAX_NAME and text.isprintable()):
+    if text is not None and not (0 < len(text) <= _MAX_NAME and re.search(PRINTABLE, text)):
         raise InvalidField(f"`{field}` is no name that there can be.", field=field)
     return text
