@@ -19,6 +19,8 @@ from speech_translator.api.dependencies import accounts_of
 from speech_translator.errors import InvalidField, StoreUnavailable
 from speech_translator.security.guard import Caller
 from speech_translator.security.idempotency import HEADER, Answer, Begun, Idempotency
+from speech_translator.security.quotas import Reservation
+from speech_translator.security.usage_journal import UsageEntry
 
 REPLAYED = "Idempotency-Replayed"
 _NOT_KEPT = frozenset({"content-type", "content-length", "set-cookie"})
@@ -34,19 +36,28 @@ class Attempt:
     replayed: Response | None = None
     kept: bool = False
 
-    async def keep(self, response: Response) -> None:
-        """Keep an answer before usage is settled and before it is sent.
+    async def settle(
+        self, reservation: Reservation, response: Response, *, characters: int
+    ) -> None:
+        """Keep the answer and bill it, both or neither, before it is sent.
 
         Raises:
             StoreUnavailable: the database does not answer.
             IdempotencyInProgress: another attempt has taken the request over.
         """
-        if self.service is not None and self.begun is not None:
+        service, begun = self.service, self.begun
+        if service is None or begun is None:
+            await reservation.settle(characters=characters)
+            return
+
+        async def keep(entry: UsageEntry) -> None:
             kind = response.headers.get("content-type", "")
             rest = tuple(pair for pair in response.headers.items() if pair[0] not in _NOT_KEPT)
             answer = Answer(response.status_code, kind, bytes(response.body), rest)
-            await self.service.keep(self.begun, answer)
-            self.kept = True
+            await service.keep(begun, answer, entry.row)
+
+        await reservation.settle(characters=characters, write=keep)
+        self.kept = True
 
 
 @asynccontextmanager

@@ -7,9 +7,9 @@ a lease, which is renewed, so that what was at work when its server was killed c
 soon. After the IETF's draft
 (https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/).
 
-An answer is kept before its usage is written down, and that before it is sent: a server that is
-killed in between has worked for nothing, and never bills twice. An attempt that lost its lease to
-another one keeps nothing, and is not billed.
+An answer is kept and its usage added in one transaction, and only then is it sent: whenever the
+server is killed, what is kept is billed, and once. An attempt that lost its lease to another one
+keeps nothing, and is not billed.
 
 Fails closed: where the database does not answer, a request with a key is refused, since whoever
 sends one counts on its being done once.
@@ -24,6 +24,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -37,6 +38,7 @@ from speech_translator.errors import (
 from speech_translator.security.auth import unix_milliseconds
 from speech_translator.security.sealing import seal, unseal
 from speech_translator.storage.idempotency import IdempotencyRecord, IdempotencyStore
+from speech_translator.storage.usage import UsageRow
 
 HEADER = "idempotency-key"
 KEY_PATTERN = "^[!-~]{1,255}$"
@@ -163,8 +165,13 @@ class Idempotency:
                 until = self._clock() + self._config.lease_ms
                 held = await self._store.extend(begun.record, until)
 
-    async def keep(self, begun: Begun, answer: Answer) -> None:
+    async def keep(self, begun: Begun, answer: Answer, used: UsageRow | None = None) -> None:
         """Keep the answer of a request that was begun here, before anybody is told it.
+
+        Args:
+            begun: what ``begin`` gave.
+            answer: to be given again.
+            used: what it used, which is added to the owner's usage.
 
         Raises:
             IdempotencyInProgress: this took too long, and another attempt is at work.
@@ -173,9 +180,18 @@ class Idempotency:
         fits = len(answer.body) <= self._config.max_bytes
         content = msgspec.msgpack.encode(_Content(answer.headers, answer.body)) if fits else b""
         sealed = self._sealed(begun.record, content) if fits else None
-        done = await self._store.complete(
-            begun.record, status=answer.status, content_type=answer.content_type, body=sealed
+        complete = partial(
+            self._store.complete,
+            begun.record,
+            status=answer.status,
+            content_type=answer.content_type,
+            body=sealed,
+            used=used,
         )
+        try:
+            done = await complete()
+        except StoreUnavailable:
+            done = await complete()  # it may be kept although nobody said so
         if not done:
             raise _in_progress(1.0)
 

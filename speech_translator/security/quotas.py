@@ -9,7 +9,7 @@ Usage is written down when it is settled, and only then; a reservation is settle
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -126,17 +126,21 @@ class Meter:
         self, caller: Caller, operation: Operation, used: Amount, *, requests: int = 1
     ) -> None:
         """Count a request and what it used; none where it goes on, having been counted."""
+        self._recorder.record(self.entry(caller, operation, used, requests=requests))
+
+    def entry(
+        self, caller: Caller, operation: Operation, used: Amount, *, requests: int = 1
+    ) -> UsageEntry:
+        """An act as it is written down; see ``write_down``."""
         day = datetime.fromtimestamp(self._clock() / 1000, UTC).date().isoformat()
-        self._recorder.record(
-            UsageEntry(
-                day=day,
-                owner=caller.owner,
-                key_id=caller.principal.key_id,
-                operation=operation,
-                requests=requests,
-                characters=used.characters,
-                audio_ms=round(used.audio_s * 1000),
-            )
+        return UsageEntry(
+            day=day,
+            owner=caller.owner,
+            key_id=caller.principal.key_id,
+            operation=operation,
+            requests=requests,
+            characters=used.characters,
+            audio_ms=round(used.audio_s * 1000),
         )
 
 
@@ -156,16 +160,31 @@ class Reservation:
     reserved_at: int
     _open: bool = field(default=True)
 
-    async def settle(self, *, characters: int | None = None, audio_s: float | None = None) -> None:
-        """Say what was used; what is left out was used in full. A second time does nothing."""
+    async def settle(
+        self,
+        *,
+        characters: int | None = None,
+        audio_s: float | None = None,
+        write: Callable[[UsageEntry], Awaitable[None]] | None = None,
+    ) -> None:
+        """Say what was used; what is left out was used in full. A second time does nothing.
+
+        Args:
+            characters: of text.
+            audio_s: seconds of sound.
+            write: writes it down, in place of the recorder; nothing is settled where it raises.
+        """
         if not self._open:
             return
-        self._open = False
         used = Amount(
             self.amount.characters if characters is None else characters,
             self.amount.audio_s if audio_s is None else audio_s,
         )
-        self.meter.write_down(self.caller, self.operation, used)
+        if write is not None:
+            await write(self.meter.entry(self.caller, self.operation, used))
+        self._open = False
+        if write is None:
+            self.meter.write_down(self.caller, self.operation, used)
         await self.meter.adjust(self.caller, self.amount, used, self.reserved_at)
 
     async def cancel(self) -> None:

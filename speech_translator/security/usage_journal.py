@@ -53,6 +53,11 @@ class UsageEntry(msgspec.Struct, frozen=True, array_like=True):
     audio_ms: int
 
     @property
+    def row(self) -> UsageRow:
+        """As the database has it."""
+        return UsageRow(self.day, self.owner, self.key_id, self.operation, self.used)
+
+    @property
     def used(self) -> Totals:
         """The amounts."""
         return Totals(self.requests, self.characters, self.audio_ms)

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from speech_translator.storage.database import Database
 from speech_translator.storage.tables import idempotency
+from speech_translator.storage.usage import UsageRow, adding
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,26 +79,48 @@ class IdempotencyStore:
         """The attempt is still at work; False when it is done, or another one is."""
         async with self._database.write() as connection:
             changed = await connection.execute(
-                update(idempotency).where(_attempt(begun)).values(lease_until=lease_until)
+                update(idempotency)
+                .where(_attempt(begun), idempotency.c.status.is_(None))
+                .values(lease_until=lease_until)
             )
         return changed.rowcount == 1
 
     async def complete(
-        self, begun: IdempotencyRecord, *, status: int, content_type: str, body: bytes | None
+        self,
+        begun: IdempotencyRecord,
+        *,
+        status: int,
+        content_type: str,
+        body: bytes | None,
+        used: UsageRow | None = None,
     ) -> bool:
-        """Keep the answer; False when another attempt has taken the request over."""
+        """Keep the answer and add what it used, both or neither, and once.
+
+        May be asked again where it raised: that may be done although nobody said so.
+
+        Returns:
+            False, and nothing is changed, when another attempt has taken the request over.
+        """
+        mine = _attempt(begun)
         async with self._database.write() as connection:
             changed = await connection.execute(
                 update(idempotency)
-                .where(_attempt(begun))
+                .where(mine, idempotency.c.status.is_(None))
                 .values(status=status, content_type=content_type, body=body)
             )
-        return changed.rowcount == 1
+            if changed.rowcount == 1:
+                if used is not None:
+                    await connection.execute(adding(used, self._database.dialect))
+                return True
+            found = await connection.execute(select(idempotency.c.attempt).where(mine))
+            return found.one_or_none() is not None
 
     async def abandon(self, begun: IdempotencyRecord) -> None:
-        """The request came to no answer that is kept: it may be sent again."""
+        """The attempt came to no answer that is kept: it may be made again."""
         async with self._database.write() as connection:
-            await connection.execute(delete(idempotency).where(_attempt(begun)))
+            await connection.execute(
+                delete(idempotency).where(_attempt(begun), idempotency.c.status.is_(None))
+            )
 
     async def export(self, owner: str) -> list[dict[str, Any]]:
         """What is kept of an owner, without the answers."""
@@ -132,13 +155,12 @@ class IdempotencyStore:
 
 
 def _attempt(begun: IdempotencyRecord) -> Any:
-    """This attempt at a request, as long as it is not done and nobody has taken it over."""
+    """This attempt at a request, as long as nobody has taken it over."""
     columns = idempotency.c
     return and_(
         columns.owner == begun.owner,
         columns.digest == begun.digest,
         columns.attempt == begun.attempt,
-        columns.status.is_(None),
     )
 
 

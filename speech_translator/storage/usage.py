@@ -76,13 +76,7 @@ class UsageStore:
             if added.rowcount != 1:
                 return False
             for row in sorted(rows, key=_key):  # in one order: no two wait in a ring
-                insert = self._insert(usage).values(_values(row))
-                added_up = {name: usage.c[name] + insert.excluded[name] for name in _COUNTS}
-                await connection.execute(
-                    insert.on_conflict_do_update(
-                        index_elements=["day", "owner", "key_id", "operation"], set_=added_up
-                    )
-                )
+                await connection.execute(adding(row, self._database.dialect))
         return True
 
     async def totals(
@@ -159,10 +153,23 @@ class UsageStore:
         return gone.rowcount
 
     def _insert(self, table: Table) -> Any:
-        """An ``INSERT`` that may say what to do on a conflict: both dialects write it alike."""
-        postgres = self._database.dialect == "postgresql"
-        made: Insert = postgresql.insert(table) if postgres else sqlite.insert(table)
-        return made
+        return _inserting(table, self._database.dialect)
+
+
+def adding(row: UsageRow, dialect: str) -> Insert:
+    """The statement that adds to what was used, for a transaction of somebody else's."""
+    insert = _inserting(usage, dialect).values(_values(row))
+    added_up = {name: usage.c[name] + insert.excluded[name] for name in _COUNTS}
+    made: Insert = insert.on_conflict_do_update(
+        index_elements=["day", "owner", "key_id", "operation"], set_=added_up
+    )
+    return made
+
+
+def _inserting(table: Table, dialect: str) -> Any:
+    """An ``INSERT`` that may say what to do on a conflict: both dialects write it alike."""
+    made: Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    return made
 
 
 def _key(row: UsageRow) -> tuple[str, str, str, str]:

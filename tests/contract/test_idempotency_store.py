@@ -8,6 +8,7 @@ from dataclasses import replace
 from speech_translator.storage import Database, DatabaseConfig
 from speech_translator.storage.idempotency import IdempotencyRecord, IdempotencyStore
 from speech_translator.storage.migrate import upgrade
+from speech_translator.storage.usage import Totals, UsageRow, UsageStore
 
 RECORD = IdempotencyRecord(
     owner="owner:ada",
@@ -29,8 +30,27 @@ async def test_an_answer_is_kept_and_found_again(database: Database) -> None:
     assert await store.complete(RECORD, status=200, content_type="a/b", body=b"answer")
     found = await store.begin(replace(again, created_at=50_000))
     assert found == replace(RECORD, status=200, content_type="a/b", body=b"answer")
-    await store.abandon(RECORD)  # it is done: nothing to give up
+    assert await store.complete(RECORD, status=200, content_type="a/b", body=b"answer")
+    await store.abandon(again)
     assert await store.begin(again) == found
+
+
+async def test_usage_is_added_with_the_answer_and_once(database: Database) -> None:
+    store, usage = IdempotencyStore(database), UsageStore(database)
+    used = UsageRow("2026-11-28", "ada", "key", "translate", Totals(1, 20, 0))
+    rest = {"status": 200, "content_type": "", "body": b"", "used": used}
+
+    async def found() -> Totals:
+        return await usage.totals(first="2026-11-28", last="2026-11-28", owner="ada")
+
+    await store.begin(RECORD)
+    assert not await store.complete(replace(RECORD, attempt="another"), **rest)
+    assert await found() == Totals()
+    for _ in range(2):
+        assert await store.complete(RECORD, **rest)
+    assert await found() == Totals(1, 20, 0)
+    await store.abandon(RECORD)  # it is billed: it stays
+    assert await store.begin(replace(RECORD, attempt="second")) is not None
 
 
 async def test_other_owners_and_keys_are_other_requests(database: Database) -> None:

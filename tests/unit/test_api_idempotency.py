@@ -187,15 +187,38 @@ async def test_without_the_database_a_request_with_a_key_is_refused_and_one_with
     assert (await translate(api, headers, None)).status_code == 200
 
 
-async def test_an_answer_that_cannot_be_kept_is_not_billed(api, monkeypatch):
+@pytest.mark.parametrize("kept", [False, True])
+async def test_an_answer_is_billed_if_it_is_kept_though_nobody_said_so(api, monkeypatch, kept):
     headers = await key_of(api)
+    complete = idempotency.IdempotencyStore.complete
 
-    async def away(*_args, **_rest):
+    async def away(*args, **rest):
+        if kept:
+            await complete(*args, **rest)
         raise StoreUnavailable("away")
 
     with monkeypatch.context() as broken:
         broken.setattr(idempotency.IdempotencyStore, "complete", away)
         assert (await translate(api, headers)).status_code == 503
-    assert (await usage(api, headers))["requests"] == 0
+    assert (await usage(api, headers))["requests"] == kept
+    again = await translate(api, headers)
+    assert (again.status_code, "idempotency-replayed" in again.headers) == (200, kept)
+    assert (await usage(api, headers))["requests"] == 1
+
+
+async def test_an_answer_is_kept_at_the_second_try(api, monkeypatch):
+    headers = await key_of(api)
+    complete = idempotency.IdempotencyStore.complete
+    failures = [True]
+
+    async def away_once(*args, **rest):
+        done = await complete(*args, **rest)
+        if failures:
+            failures.pop()
+            raise StoreUnavailable("away")
+        return done
+
+    monkeypatch.setattr(idempotency.IdempotencyStore, "complete", away_once)
     assert (await translate(api, headers)).status_code == 200
+    assert (await translate(api, headers)).headers["idempotency-replayed"] == "true"
     assert (await usage(api, headers))["requests"] == 1

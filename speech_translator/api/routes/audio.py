@@ -279,8 +279,8 @@ async def _transcribe(request: Request, received: _Received[_TranscribeForm]) ->
             ),
         )
         answer = _transcript(request, form, audio, found)
-        await received.attempt.keep(answer)
-        await reservation.settle(characters=len(found.text) if found.translation else 0)
+        characters = len(found.text) if found.translation else 0
+        await received.attempt.settle(reservation, answer, characters=characters)
     return answer
 
 
@@ -386,8 +386,8 @@ async def _speak(request: Request, received: _Received[_SpeechForm]) -> Response
         speech = spoken.speech
         state_of(request).metrics.audio("spoken", len(speech.samples) / speech.sample_rate)
         answer = await asyncio.to_thread(_spoken, request, form, spoken)
-        await received.attempt.keep(answer)
-        await reservation.settle(characters=len(spoken.transcription.text))
+        characters = len(spoken.transcription.text)
+        await received.attempt.settle(reservation, answer, characters=characters)
     return answer
 
 

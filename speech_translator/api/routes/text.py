@@ -101,8 +101,7 @@ async def translate_text(request: Request) -> Response:
             if not state.metering.bill_cached:
                 pairs = zip(texts, translations, strict=True)
                 characters -= sum(len(text) for text, found in pairs if found.cached)
-            await attempt.keep(answer)
-            await reservation.settle(characters=characters)
+            await attempt.settle(reservation, answer, characters=characters)
     return answer
 
 
