@@ -362,8 +362,6 @@ class Accounts:
         if not any((await self.privacy.export(owner)).values()):
             raise NotFound(_NO_USER)
         pseudonym = self.privacy.new_pseudonym()
-        if actor.name == owner:
-            actor = replace(actor, name=pseudonym, address="")
         await self._write_down("user.erase", pseudonym, actor)
         return await self.privacy.erase(owner, pseudonym)
 
