@@ -19,6 +19,7 @@ from speech_translator import __version__
 from speech_translator.api import openapi
 from speech_translator.api.account_events import AccountEvents
 from speech_translator.api.accounts import AccountsDoor
+from speech_translator.api.compat import libretranslate
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
 from speech_translator.api.engine_metrics import EngineEvents, current_figures
@@ -133,6 +134,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         information,
         metrics,
         pages,
+        libretranslate,
     ):
         app.include_router(module.router)
     openapi.install(app)

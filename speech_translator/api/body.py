@@ -25,7 +25,7 @@ from speech_translator.security.input_validator import check_json
 
 T = TypeVar("T")
 
-_FORM_TYPE = "application/x-www-form-urlencoded"
+FORM_TYPE = "application/x-www-form-urlencoded"
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\Z")
 _PLACE = re.compile(r" - at `\$\.?(\w*)")
 _NAMED = re.compile(r"missing required field `(\w+)`")
@@ -55,7 +55,7 @@ def check_json_type(headers: Headers) -> None:
     if _JSON_TYPE.match(kind):
         return
     by_browser = "origin" in headers or any(name.startswith("sec-fetch-") for name in headers)
-    if kind in {"", _FORM_TYPE} and not by_browser:
+    if kind in {"", FORM_TYPE} and not by_browser:
         return
     raise UnsupportedMediaType("Send JSON with `Content-Type: application/json`.")
 

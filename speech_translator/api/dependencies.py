@@ -169,6 +169,7 @@ async def admitted(
     endpoint: EndpointClass = "work",
     *,
     max_bytes: int | None = None,
+    credential: str | None = None,
 ) -> Caller:
     """Who asks, let in; further arguments and errors as ``Guard.admit``.
 
@@ -177,13 +178,16 @@ async def admitted(
         scope: see there.
         endpoint: see there.
         max_bytes: largest body of the route; that of JSON routes by default.
+        credential: a key that stands elsewhere than in the headers.
 
     Raises:
         PayloadTooLarge: more is declared. No key was looked up, and nothing of the body was read.
     """
     longest = state_of(connection).settings.max_body_bytes if max_bytes is None else max_bytes
     check_declared(connection.headers, longest)
-    return await state_of(connection).guard.admit(connection, scope, endpoint)
+    return await state_of(connection).guard.admit(
+        connection, scope, endpoint, credential=credential
+    )
 
 
 def _seconds(text: str) -> float:

@@ -88,6 +88,8 @@ class Guard:
         connection: HTTPConnection,
         scope: Scope | None = None,
         endpoint: EndpointClass = "work",
+        *,
+        credential: str | None = None,
     ) -> Caller:
         """Who asks, let in: authenticated, allowed, and one request debited.
 
@@ -98,6 +100,7 @@ class Guard:
             connection: the request.
             scope: what their credential must open; None where any does.
             endpoint: which limits it counts against.
+            credential: a key or token that stands elsewhere than in the headers.
 
         Raises:
             Unauthenticated: no credential, or one that is not valid.
@@ -106,7 +109,7 @@ class Guard:
             StoreUnavailable: it cannot be looked up.
         """
         state = connection.scope.setdefault("state", {})
-        caller = state["caller"] = await self._caller(connection, endpoint)
+        caller = state["caller"] = await self._caller(connection, endpoint, credential)
         if scope is not None:
             caller.principal.require(scope)
         decision = await self._limiter.admit(
@@ -184,8 +187,10 @@ class Guard:
         if not decision.allowed:
             raise exceeded(decision)
 
-    async def _caller(self, connection: HTTPConnection, endpoint: EndpointClass) -> Caller:
-        credential = credential_of(connection)
+    async def _caller(
+        self, connection: HTTPConnection, endpoint: EndpointClass, credential: str | None
+    ) -> Caller:
+        credential = credential_of(connection) if credential is None else credential
         try:
             if credential is not None:
                 found = await self._authenticate(credential)
