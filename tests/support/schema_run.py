@@ -28,7 +28,7 @@ ROUND_S = 240
 
 ROUNDS = 60
 CLOSES = "DELETE /auth/token"
-OPERATIONS = 20
+OPERATIONS = 25
 """About how many there are: the fuzzing phase takes its share of the cases for each."""
 
 CONFIG = """
@@ -64,6 +64,18 @@ expected-statuses = ["2xx", "401", "403", "404", "409", "413", "415", "422", "50
 "body.source_language" = {{ dictionary = "languages", probability = 0.7 }}
 "body.target_language" = {{ dictionary = "languages", probability = 0.7 }}
 "body.text" = {{ dictionary = "texts", probability = 0.4 }}
+
+# LibreTranslate's statuses are 400 for all that must change; its key may be in the body.
+[[operations]]
+include-path-regex = "^/(translate|detect)$"
+
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "400", "401", "403", "404", "409", "413", "429", "504"]
+
+[operations.parameters]
+"body.q" = {{ dictionary = "texts", probability = 0.5 }}
+"body.source" = {{ dictionary = "languages", probability = 0.7 }}
+"body.target" = {{ dictionary = "languages", probability = 0.7 }}
 
 # Nothing in a schema says that one day must not come after another.
 [[operations]]
