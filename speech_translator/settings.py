@@ -103,6 +103,10 @@ class Settings(BaseSettings):
     """Secret under which keys are kept, 32 characters or more. Production refuses to start without
     it; in development one is made in DATA_DIR."""
 
+    old_secret_pepper: SecretStr | None = Field(default=None, min_length=32)
+    """The SECRET_PEPPER before this one, under which keys are still accepted until they are
+    rotated; what is new is kept under SECRET_PEPPER. docs/SECURITY.md says how to change it."""
+
     key_max_age_days: int = Field(default=30, ge=1, le=3650)
     """Age in days after which a key is flagged as ``stale`` in lists, in the metric
     ``api_keys_over_age`` and in the log, so that it is rotated. It goes on to open what it does."""

@@ -56,7 +56,7 @@ class AccountsDoor:
                 )
                 from speech_translator.security.upkeep import ignore  # noqa: PLC0415 - see above
 
-                peppers = [await asyncio.to_thread(_pepper, self._settings)]
+                peppers = await asyncio.to_thread(_peppers, self._settings)
                 opened = open_accounts(
                     database_url(self._settings),
                     peppers,
@@ -105,6 +105,13 @@ def _days(settings: Settings) -> UpkeepConfig:
         key_days=settings.key_retention_days,
         usage_days=settings.usage_retention_days,
     )
+
+
+def _peppers(settings: Settings) -> list[bytes]:
+    """The secret, and the one before it, as ``open_accounts`` takes them."""
+    before = settings.old_secret_pepper
+    old = [] if before is None else [before.get_secret_value().encode()]
+    return [_pepper(settings), *old]
 
 
 def _pepper(settings: Settings) -> bytes:

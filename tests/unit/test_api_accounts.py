@@ -127,6 +127,29 @@ async def test_a_key_opens_only_what_its_scopes_name(api, scope, path):
     assert api.decoders.seen == []
 
 
+async def test_a_key_without_its_scope_opens_no_live_socket(api):
+    asked = {**ASKED, "scopes": ["translate", "transcribe", "speech"]}
+    key = (await make(api, asked)).json()["api_key"]
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    scope = {
+        "type": "websocket", "path": "/translate/stream", "raw_path": b"/translate/stream",
+        "query_string": b"", "headers": [(b"host", b"localhost"), (b"x-api-key", key.encode())],
+        "subprotocols": [], "scheme": "ws", "client": ("192.0.2.1", 1),
+        "server": ("localhost", 80), "http_version": "1.1", "root_path": "",
+        "extensions": {"websocket.http.response": {}}, "state": {},
+    }  # fmt: skip
+    await api.app(scope, receive, send)
+    assert sent[0]["status"] == 403
+    assert json.loads(sent[1]["body"])["scope"] == "stream"
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -227,6 +250,24 @@ async def test_production_makes_no_key_without_one_and_needs_its_secret(tmp_path
         async with running(**options):
             pass
     assert not (tmp_path / "pepper").exists()
+
+
+async def test_keys_outlive_a_change_of_the_secret_once_they_are_rotated(tmp_path):
+    """As docs/SECURITY.md tells to do it."""
+    old, new = "o" * 32, "n" * 32
+    async with running(data_dir=tmp_path, secret_pepper=old) as harness:
+        made = (await make(harness)).json()
+    key = {"X-API-Key": made["api_key"]}
+    async with running(data_dir=tmp_path, secret_pepper=new, old_secret_pepper=old) as harness:
+        assert (await translate(harness, **key)).status_code == 200
+        token = (await harness.client.post("/auth/token", headers=key)).json()["access_token"]
+        bearer = f"Bearer {token}"
+        assert (await translate(harness, Authorization=bearer)).status_code == 200
+        path = f"/auth/api-key/{made['key_id']}/rotate"
+        rotated = (await harness.client.post(path, headers=key)).json()["api_key"]
+    async with running(data_dir=tmp_path, secret_pepper=new) as harness:
+        assert (await translate(harness, X_API_Key=rotated)).status_code == 200
+        assert (await translate(harness, **key)).status_code == 401
 
 
 async def test_without_keys_nothing_is_kept(api, tmp_path):

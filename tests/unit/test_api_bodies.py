@@ -115,7 +115,8 @@ async def test_a_body_that_stops_coming_is_given_up():
     found = request(b"a" * 10, headers={})
     found.left[0]["more_body"] = True
     with pytest.raises(errors.BodyTimeout):
-        await read(found, pace=Pace(0.01, 5))
+        async with asyncio.timeout(5):  # so that the test itself ends
+            await read(found, pace=Pace(0.01, 3600))
 
 
 async def test_a_body_that_comes_without_an_end_is_given_up():
@@ -126,7 +127,8 @@ async def test_a_body_that_comes_without_an_end_is_given_up():
     found = request()
     found._receive = receive
     with pytest.raises(errors.BodyTimeout):
-        await read(found, pace=Pace(5, 0.02))
+        async with asyncio.timeout(5):  # so that the test itself ends
+            await read(found, pace=Pace(3600, 0.02))
 
 
 async def test_a_client_that_leaves_ends_the_reading():
