@@ -14,7 +14,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from speech_translator import __version__
-from speech_translator.api import schemas
+from speech_translator.api import account_schemas, schemas
+from speech_translator.api.compat import libretranslate_schemas
 from speech_translator.problems import PROBLEM_TYPE
 from speech_translator.security.idempotency import KEY_PATTERN
 from speech_translator.security.scopes import Scope
@@ -239,13 +240,14 @@ def form_operation(
 
 
 def components() -> Json:
-    """Schemas of every struct in ``schemas``."""
+    """Schemas of every struct that is a body."""
     structs = [
         value
-        for value in vars(schemas).values()
+        for module in (schemas, account_schemas, libretranslate_schemas)
+        for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, msgspec.Struct)
-        and value.__module__ == schemas.__name__
+        and value.__module__ == module.__name__
     ]
     _, found = msgspec.json.schema_components(structs, ref_template=_REF)
     for schema in found.values():

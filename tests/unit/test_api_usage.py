@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from speech_translator.api.account_schemas import UsageLineAnswer
 from speech_translator.api.routes import usage as routes
 from speech_translator.api.routes.usage import as_csv
-from speech_translator.api.schemas import UsageLineAnswer
 from speech_translator.errors import EngineFailed, StoreUnavailable
 from speech_translator.security.accounts import Actor
 from speech_translator.security.tiers import TierName

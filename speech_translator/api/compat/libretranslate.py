@@ -20,16 +20,16 @@ from starlette.responses import Response
 
 from speech_translator.api.answers import JSON_TYPE, json_response, tag_of
 from speech_translator.api.body import FORM_TYPE, BodyReader, Pace, decode_json, media_type_of
-from speech_translator.api.dependencies import admitted, request_context, state_of
-from speech_translator.api.openapi import errors, ref
-from speech_translator.api.parsing import source_language, target_language
-from speech_translator.api.schemas import (
+from speech_translator.api.compat.libretranslate_schemas import (
     LibreDetection,
     LibreDetectRequest,
     LibreError,
     LibreTranslateAnswer,
     LibreTranslateRequest,
 )
+from speech_translator.api.dependencies import admitted, request_context, state_of
+from speech_translator.api.openapi import errors, ref
+from speech_translator.api.parsing import source_language, target_language
 from speech_translator.api.text_work import TextWork, Used, checked_length, translated
 from speech_translator.errors import (
     InvalidField,

@@ -10,17 +10,17 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from speech_translator.api.answers import no_store
-from speech_translator.api.dependencies import accounts_of, actor_of, admitted, state_of
-from speech_translator.api.openapi import errors, gives, ref
-from speech_translator.api.parsing import whole_number
-from speech_translator.api.schemas import (
+from speech_translator.api.account_schemas import (
     PRINTABLE,
     AuditAnswer,
     AuditEntryAnswer,
     ErasureAnswer,
     UserExport,
 )
+from speech_translator.api.answers import no_store
+from speech_translator.api.dependencies import accounts_of, actor_of, admitted, state_of
+from speech_translator.api.openapi import errors, gives, ref
+from speech_translator.api.parsing import whole_number
 from speech_translator.errors import InvalidField, NotFound
 from speech_translator.security.scopes import Principal, Scope
 

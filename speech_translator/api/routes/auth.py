@@ -10,6 +10,13 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from speech_translator.api.account_schemas import (
+    ApiKeyAnswer,
+    ApiKeyInfo,
+    ApiKeyRequest,
+    ApiKeysAnswer,
+    RotationRequest,
+)
 from speech_translator.api.answers import no_store
 from speech_translator.api.dependencies import (
     accounts_of,
@@ -19,13 +26,6 @@ from speech_translator.api.dependencies import (
     state_of,
 )
 from speech_translator.api.openapi import errors, gives, json_operation, ref
-from speech_translator.api.schemas import (
-    ApiKeyAnswer,
-    ApiKeyInfo,
-    ApiKeyRequest,
-    ApiKeysAnswer,
-    RotationRequest,
-)
 from speech_translator.errors import InvalidField
 from speech_translator.observability import logger
 from speech_translator.security.bootstrap import is_local_operator

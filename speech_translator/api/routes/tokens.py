@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from speech_translator.api.account_schemas import JsonWebKeys, TokenAnswer, TokenRequest
 from speech_translator.api.answers import encode, no_store
 from speech_translator.api.dependencies import (
     accounts_of,
@@ -20,7 +21,6 @@ from speech_translator.api.dependencies import (
     state_of,
 )
 from speech_translator.api.openapi import errors, gives, json_operation, ref
-from speech_translator.api.schemas import JsonWebKeys, TokenAnswer, TokenRequest
 from speech_translator.errors import Forbidden
 from speech_translator.security.bootstrap import is_own_page
 from speech_translator.security.forwarding import direct_peer_of

@@ -15,11 +15,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from speech_translator.api.answers import no_store
-from speech_translator.api.dependencies import admitted, state_of
-from speech_translator.api.openapi import gives, ref
-from speech_translator.api.parsing import choice
-from speech_translator.api.schemas import (
+from speech_translator.api.account_schemas import (
     KeyUsage,
     LimitStanding,
     UsageAnswer,
@@ -27,6 +23,10 @@ from speech_translator.api.schemas import (
     UsageReport,
     UsedAnswer,
 )
+from speech_translator.api.answers import no_store
+from speech_translator.api.dependencies import admitted, state_of
+from speech_translator.api.openapi import gives, ref
+from speech_translator.api.parsing import choice
 from speech_translator.errors import InvalidField
 from speech_translator.security.limits import Decision
 from speech_translator.security.scopes import Scope
