@@ -44,6 +44,7 @@ WORDS = {
             "keyid",
             "after",
             "resume",
+            "bodykey",
         ),
     )
 }
@@ -79,6 +80,7 @@ def service(tmp_path_factory):
     }
     program = ("-m", "tests.support.canary_service")
     with start_server(settings, arguments=program) as running:
+        running.headers = {}  # each request says whose it is, or that it is nobody's
         yield running, data, admin_key(settings)
 
 
@@ -98,17 +100,19 @@ def admin_key(settings):
 
 
 class Caller:
-    """Asks, and remembers what was answered."""
+    """Asks with a key, or without where a header is empty, and remembers what was answered."""
 
-    def __init__(self, client: httpx.Client) -> None:
+    def __init__(self, client: httpx.Client, key: str) -> None:
         self.client = client
+        self.key = key
         self.codes: Counter[str] = Counter()
         self.statuses: Counter[int] = Counter()
-        self.secrets: list[str] = []
+        self.secrets = [key]
         self.calls = 0
 
     def ask(self, method: str, path: str, *, headers=None, **rest) -> httpx.Response:
-        sent = {**NOISE, **(headers or {})}
+        sent = {**NOISE, "X-API-Key": self.key, **(headers or {})}
+        sent = {name: value for name, value in sent.items() if value}
         answer = self.client.request(method, path, headers=sent, params=QUERY, **rest)
         self.calls += 1
         self.statuses[answer.status_code] += 1
@@ -155,6 +159,38 @@ def good_requests(caller: Caller) -> None:
     heard = caller.upload(target_language="pt", glossary=glossary)
     assert SPOKEN in heard.text
     assert caller.upload("/translate/speech", target_language="pt").status_code == 200
+    for path in ("/transcribe/audio", "/translate/speech"):
+        keyed = {"Idempotency-Key": f"{W['idempotency']}{path.replace('/', '-')}"}
+        for _ in range(2):
+            assert caller.upload(path, headers=keyed, target_language="pt").status_code == 200
+
+
+def libre_translate(caller: Caller) -> None:
+    """The routes whose key is in the body: as JSON, as a form, right, wrong and where it broke."""
+    nobody = {"X-API-Key": ""}
+    common = {"q": W["text"], "source": "en", "target": "pt"}
+    key = caller.key
+    for path in ("/translate", "/detect"):
+        for shape in ("json", "data"):
+            for sent, status in (
+                ({**common, "api_key": key}, 200),
+                ({**common, "api_key": W["bodykey"]}, 403),
+                ({**common, "api_key": f"{key[:-1]}!"}, 403),
+                ({**common, "q": f"{W['text']}\x00", "api_key": key}, 400),
+                ({**common, W["unknown"]: W["field"], "q": "", "api_key": key}, 400),
+            ):
+                answer = caller.ask("POST", path, headers=nobody, **{shape: sent})
+                assert answer.status_code == status, (path, shape, answer.text)
+        broken = f'{{"api_key": "{key}", "q": "{W["json"]}'
+        for kind in ("application/json", "application/x-www-form-urlencoded"):
+            headers = {**nobody, "Content-Type": kind}
+            assert caller.ask("POST", path, headers=headers, content=broken).status_code == 400
+    for field in ("source", "target", "format"):
+        sent = {**common, field: W["language"], "api_key": key}
+        assert caller.ask("POST", "/translate", headers=nobody, json=sent).status_code == 400
+    for mark, status in (("RAISE", 502), ("BREAK", 500)):
+        sent = {**common, "q": f"{mark} {W['text']}.", "api_key": key}
+        assert caller.ask("POST", "/translate", headers=nobody, json=sent).status_code == status
 
 
 def refused_requests(caller: Caller, narrow: str, small: str) -> None:
@@ -226,11 +262,12 @@ def accounts(caller: Caller) -> None:
     token = caller.ask("POST", "/auth/token").json()["access_token"]
     caller.secrets.append(token)
     bearer = {"X-API-Key": "", "Authorization": f"Bearer {token}"}
-    del caller.client.headers["x-api-key"]
-    caller.ask("GET", "/usage", headers={"Authorization": bearer["Authorization"]})
-    caller.ask("DELETE", "/auth/token", headers={"Authorization": bearer["Authorization"]})
-    caller.ask("GET", "/usage", headers={"Authorization": bearer["Authorization"]})
-    caller.client.headers["x-api-key"] = caller.secrets[0]
+    for method, path, status in (
+        ("GET", "/usage", 200),
+        ("DELETE", "/auth/token", 204),
+        ("GET", "/usage", 401),
+    ):
+        assert caller.ask(method, path, headers=bearer).status_code == status
     for body in (
         {"user_id": "ann", "tier": W["tier"]},
         {"user_id": "ann", "scopes": [W["scope"]]},
@@ -243,7 +280,7 @@ def accounts(caller: Caller) -> None:
     caller.ask("GET", f"/admin/usage?from={W['after']}&format={W['field']}")
 
 
-async def live(server, key: str) -> list[str]:
+async def live(server, key: str, bearer: str) -> list[str]:
     """Sessions that work, that break the protocol, and that are not let in; their tokens."""
     keyed = {**NOISE, "X-API-Key": key}
     good = {"source_language": "en", "target_languages": ["pt"], "speech": True}
@@ -268,6 +305,11 @@ async def live(server, key: str) -> list[str]:
             heard += session.text
             tokens += [ready["resume_token"] for ready in session.told("ready")]
     assert SPOKEN in heard
+    browser = {"Sec-WebSocket-Protocol": f"bearer.{bearer}"}
+    async with live_session(server, headers=browser, **good) as session:
+        await session.end()
+        await session.until_closed()
+        tokens += [session.told("ready")[0]["resume_token"]]
     async with live_session(server, headers=keyed, **good) as session:
         await session.send(LOUD + SILENCE)
         await session.until(lambda found: found.told("final"))
@@ -291,7 +333,8 @@ async def live(server, key: str) -> list[str]:
             await session.until_closed()
     for headers in (
         {"X-API-Key": W["key"]},
-        {"X-API-Key": "", "Sec-WebSocket-Protocol": f"bearer.{W['subprotocol']}"},
+        {"Sec-WebSocket-Protocol": f"bearer.{W['subprotocol']}"},
+        {"Sec-WebSocket-Protocol": f"bearer.{bearer}x"},
         {"X-API-Key": key, "Origin": f"http://{W['origin']}.example"},
     ):
         with pytest.raises(InvalidStatus):
@@ -302,9 +345,8 @@ async def live(server, key: str) -> list[str]:
 
 async def test_nothing_that_users_send_is_told(service):
     server, data, admin = service
-    with server.client(headers={"X-API-Key": admin}) as client:
-        caller = Caller(client)
-        caller.secrets.append(admin)
+    with server.client() as client:
+        caller = Caller(client, admin)
         keys = {}
         for name, fields in {
             "narrow": {"tier": "pro", "scopes": ["speech"]},
@@ -315,13 +357,15 @@ async def test_nothing_that_users_send_is_told(service):
         caller.secrets += keys.values()
         every_route(caller)
         good_requests(caller)
+        libre_translate(caller)
         refused_requests(caller, keys["narrow"], keys["small"])
         refused_uploads(caller)
         failing_engines(caller)
         accounts(caller)
-        caller.secrets += await live(server, admin)
-        figures = client.get("/metrics").text
-        figures += client.get("/metrics", headers={"Accept": "application/json"}).text
+        token = caller.ask("POST", "/auth/token").json()["access_token"]
+        caller.secrets += [token, *await live(server, admin, token)]
+        figures = caller.ask("GET", "/metrics").text
+        figures += caller.ask("GET", "/metrics", headers={"Accept": "application/json"}).text
     server.stop()
 
     told = server.log()

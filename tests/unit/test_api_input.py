@@ -41,6 +41,18 @@ async def test_it_comes_back_as_it_was_sent(api, attack, text_format):
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.parametrize("text_format", ["text", "html"])
+@pytest.mark.parametrize("attack", ATTACKS)
+async def test_it_comes_back_so_to_libretranslates_clients_too(api, attack, text_format):
+    body = {"q": attack, "source": "en", "target": "pt", "format": text_format}
+    for answer in (
+        await api.client.post("/translate", json=body),
+        await api.client.post("/translate", data=body),
+    ):
+        assert answer.json() == {"translatedText": attack}
+        assert answer.headers["content-type"] == "application/json"
+
+
 async def test_engines_get_composed_text_and_the_sender_their_own(api):
     for text in ("Un cafe\u0301 noir.", "Un caf\u00e9 noir."):
         answer = (await translate(api, text)).json()
