@@ -124,7 +124,7 @@ def request_context(
     *,
     priority: Priority = Priority.INTERACTIVE,
     spent_s: float = 0.0,
-    owner: str = ANONYMOUS,
+    caller: Caller | None = None,
 ) -> RequestContext:
     """Who asks and until when; ``X-Request-Timeout`` may shorten ``longest_s``.
 
@@ -133,7 +133,7 @@ def request_context(
         longest_s: seconds from now.
         priority: how urgent it is.
         spent_s: seconds that the request took so far: the header counts from its beginning.
-        owner: who asks.
+        caller: who asks; nobody yet, where the work is not an engine's.
 
     Raises:
         InvalidField: the header is not a positive number of seconds.
@@ -142,7 +142,12 @@ def request_context(
     asked = connection.headers.get(TIMEOUT_HEADER)
     if asked is not None:
         seconds = min(longest_s, _seconds(asked) - spent_s)
-    return RequestContext(Deadline.after(seconds), owner=owner, priority=priority)
+    deadline = Deadline.after(seconds)
+    if caller is None:
+        return RequestContext(deadline, owner=ANONYMOUS, priority=priority)
+    return RequestContext(
+        deadline, owner=caller.subject, priority=priority, weight=caller.tier.weight
+    )
 
 
 async def accounts_of(connection: HTTPConnection) -> Accounts:

@@ -98,7 +98,7 @@ async def answered(
             state.metrics.audio("received", audio.duration)
             longest_s = settings.audio_request_timeout_s + audio.duration
             spent_s = time.monotonic() - began
-            context = request_context(request, longest_s, spent_s=spent_s, owner=caller.owner)
+            context = request_context(request, longest_s, spent_s=spent_s, caller=caller)
             return await work(Received(form, audio, context, caller, attempt))
 
 

@@ -1,11 +1,9 @@
 """Which waiting calls go to an engine together. Pure: no I/O, no clock but the deadlines' own.
 
-The oldest call of the most urgent priority is always served next. Others of its priority and group
-go with it when they are about as large: a batch takes as long as its largest item. Nothing waits
-for a batch to fill: when an engine is free and something waits, it goes.
-
-Fair shares between owners will choose within a priority; the seam for that is
-``BatchQueue._next``, the one place that decides whose turn it is.
+Of the most urgent priority the owner who is furthest behind their share is served next
+(``fair_line.py``), with their oldest call. Others of its priority and group go with it when they
+are about as large: a batch takes as long as its largest item. Nothing waits for a batch to fill:
+when an engine is free and something waits, it goes.
 """
 
 from __future__ import annotations
@@ -18,6 +16,7 @@ from itertools import islice
 
 from speech_translator.engines.values import Call, Priority, Result, Task
 from speech_translator.reliability.deadlines import Deadline
+from speech_translator.scalability.fair_line import FairLine
 
 LIVE_RECOGNITION_BATCH = 2
 """Live clips in one batch: the first answer of a batch waits for all of it."""
@@ -44,6 +43,7 @@ class Job:
     answer: asyncio.Future[Result]
     enqueued_at: float
     owner: str = ""
+    weight: int = 1
     strikes: int = 0
     kills: int = 0
     waiting: bool = False
@@ -91,8 +91,8 @@ class BatchQueue:
     """
 
     config: BatchingConfig
-    _lines: dict[Priority, Line] = field(
-        default_factory=lambda: {priority: OrderedDict() for priority in Priority}
+    _lines: dict[Priority, FairLine[Job]] = field(
+        default_factory=lambda: {priority: FairLine() for priority in Priority}
     )
     _groups: dict[tuple[Priority, object], Line] = field(default_factory=dict)
     _count: int = 0
@@ -106,7 +106,7 @@ class BatchQueue:
         job.group, job.size = job.call.group(), job.call.size()
         job.waiting = True
         self._count += 1
-        self._lines[job.priority][job] = None
+        self._lines[job.priority].add(job)
         key = (job.priority, job.group)
         line = self._groups.get(key)
         if line is None:
@@ -122,8 +122,9 @@ class BatchQueue:
         """The next batch, all of one priority and group; empty when nothing is wanted any more."""
         while (head := self._next()) is not None:
             key = (head.priority, head.group)
-            self._remove(head)
-            if head.wanted():
+            wanted = head.wanted()
+            self._remove(head, served=wanted)
+            if wanted:
                 return [head, *self._company(head, self._groups.get(key))]
         return []
 
@@ -138,7 +139,7 @@ class BatchQueue:
         """Whose turn it is."""
         for line in self._lines.values():
             if line:
-                return next(iter(line))
+                return line.next()
         return None
 
     def _company(self, head: Job, line: Line | None) -> list[Job]:
@@ -152,13 +153,14 @@ class BatchQueue:
             self._remove(job)
         alike = [job for job in seen if job.waiting and self.config.alike(head.size, job.size)]
         for job in nsmallest(places, alike, key=lambda job: abs(job.size - head.size)):
-            self._remove(job)
+            self._remove(job, served=True)
         return [job for job in alike if not job.waiting]
 
-    def _remove(self, job: Job) -> None:
+    def _remove(self, job: Job, *, served: bool = False) -> None:
         job.waiting = False
         self._count -= 1
-        del self._lines[job.priority][job]
+        line_of_all = self._lines[job.priority]
+        (line_of_all.serve if served else line_of_all.remove)(job)
         key = (job.priority, job.group)
         line = self._groups[key]
         del line[job]

@@ -100,13 +100,20 @@ class Broker:
         self._tasks.clear()
 
     async def submit(
-        self, engine: str, call: Call, *, priority: Priority, deadline: Deadline, owner: str = ""
+        self,
+        engine: str,
+        call: Call,
+        *,
+        priority: Priority,
+        deadline: Deadline,
+        owner: str = "",
+        weight: int = 1,
     ) -> Result:
         """The engine's answer to one call.
 
         A caller that is cancelled drops its call if it still waits; if it runs, its result is
-        thrown away. ``owner`` is who the call is for; within a priority, calls are first come,
-        first served.
+        thrown away. ``owner`` is who the call is for: within a priority, owners are served by
+        turns in the ratio of their ``weight``, each one's calls as they came.
 
         Raises:
             Overloaded: the queue is full.
@@ -118,7 +125,7 @@ class Broker:
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Result] = loop.create_future()
-        job = Job(call, priority, deadline, answer, self._clock(), owner)
+        job = Job(call, priority, deadline, answer, self._clock(), owner, weight)
         lane = self._lane(engine)
         try:
             deadline.check()

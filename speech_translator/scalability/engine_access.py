@@ -34,7 +34,14 @@ class CallBroker(Protocol):
     """The part of the broker that is needed here."""
 
     async def submit(
-        self, engine: str, call: Call, *, priority: Priority, deadline: Deadline, owner: str = ""
+        self,
+        engine: str,
+        call: Call,
+        *,
+        priority: Priority,
+        deadline: Deadline,
+        owner: str = "",
+        weight: int = 1,
     ) -> Result:
         """Run one call on one engine."""
         ...
@@ -91,6 +98,7 @@ class EngineAccess:
                 priority=context.priority,
                 deadline=context.deadline,
                 owner=context.owner,
+                weight=context.weight,
             )
 
         return await self.retry.call(attempt, context.deadline)

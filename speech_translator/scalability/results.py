@@ -11,12 +11,13 @@ from speech_translator.reliability.deadlines import Deadline
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Who asks, how urgently, and until when."""
+    """Who asks, how urgently, and until when; ``weight`` is their share beside others."""
 
     deadline: Deadline
     owner: str = "anonymous"
     priority: Priority = Priority.INTERACTIVE
     use_cache: bool = True
+    weight: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,9 @@ from speech_translator.errors import ConfigurationError
 
 UNLIMITED = "unlimited"
 
+LOWEST_PRIORITY = 3
+"""Of the tiers that are built in; a larger number gets no smaller share."""
+
 _BUILT_IN = Path(__file__).with_name("tiers.toml")
 
 
@@ -41,6 +44,11 @@ class Tier:
     max_text_chars: int | None = None
     max_file_mb: int | None = None
     priority: int = 3
+
+    @property
+    def weight(self) -> int:
+        """The share of the engines beside others who want them: twice that of the next priority."""
+        return 1 << max(0, LOWEST_PRIORITY - self.priority)
 
 
 Tiers = Mapping[TierName, Tier]

@@ -64,13 +64,16 @@ class SessionLimits:
     """Age of the oldest waiting utterance at which the client is warned."""
     speech_backlog: int = 4
     """Translations that may wait to be spoken; then the oldest is left out."""
+    weight: int = 1
+    """The owner's share of the engines, beside those of others."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """Where utterances begin and end."""
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> SessionLimits:
-        """The part of the settings that matters here."""
+    def from_settings(cls, settings: Settings, *, weight: int = 1) -> SessionLimits:
+        """The part of the settings that matters here, and the owner's share."""
         return cls(
+            weight=weight,
             max_s=settings.live_max_s,
             idle_s=settings.live_idle_timeout_s,
             send_s=settings.live_send_timeout_s,

@@ -141,7 +141,13 @@ class LiveDriver:
         self, config: SessionConfig, keeper: Keeper, audio: AudioInput
     ) -> SessionSummary:
         request = config.request
-        work = WorkRunner(self._translator, request.targets, owner=self._owner, clock=self._clock)
+        work = WorkRunner(
+            self._translator,
+            request.targets,
+            owner=self._owner,
+            weight=self._limits.weight,
+            clock=self._clock,
+        )
         session = LiveSession(config, self._limits, clock=self._clock)
         run = SessionRun(
             self._transport,

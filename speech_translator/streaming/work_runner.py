@@ -51,6 +51,7 @@ class WorkRunner:
         translator: the async door.
         targets: languages that every utterance is translated into.
         owner: whom the work belongs to.
+        weight: the owner's share of the engines, beside others.
         clock: monotonic seconds.
     """
 
@@ -60,12 +61,14 @@ class WorkRunner:
         targets: Sequence[Language],
         *,
         owner: str,
+        weight: int = 1,
         clock: Clock = time.monotonic,
     ) -> None:
         self._translator = translator
         self._interpreter = Interpreter(translator)
         self._targets = tuple(targets)
         self._owner = owner
+        self._weight = weight
         self._clock = clock
 
     async def run(self, work: Work) -> Result:
@@ -77,6 +80,7 @@ class WorkRunner:
         context = RequestContext(
             Deadline.after(_SECONDS[type(work)], clock=self._clock),
             owner=self._owner,
+            weight=self._weight,
             priority=_PRIORITIES[type(work)],
         )
         match work:

@@ -48,7 +48,14 @@ class ScriptedBroker:
         self.engines = {engine.info.name: engine for engine in engines}
 
     async def submit(
-        self, engine: str, call: Call, *, priority: Priority, deadline: Deadline, owner: str = ""
+        self,
+        engine: str,
+        call: Call,
+        *,
+        priority: Priority,
+        deadline: Deadline,
+        owner: str = "",
+        weight: int = 1,
     ) -> Result:
         found = self.engines[engine]
         found.calls.append(call)

@@ -144,7 +144,7 @@ async def _translate(request: Request) -> Response:
         return json_response(answer)
 
     work = TextWork(texts, source, target, cast("Literal['text', 'html']", kind))
-    context = request_context(request, state.settings.request_timeout_s, owner=caller.owner)
+    context = request_context(request, state.settings.request_timeout_s, caller=caller)
     return await translated(request, caller, work, context, finish)
 
 

@@ -95,7 +95,7 @@ async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller, meter: AudioMe
     driver = LiveDriver(
         transport,
         services.translator,
-        SessionLimits.from_settings(state.settings),
+        SessionLimits.from_settings(state.settings, weight=caller.tier.weight),
         decoders=services.decoders,
         store=await _store(socket),
         owner=caller.owner,

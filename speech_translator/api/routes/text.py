@@ -57,7 +57,7 @@ async def translate_text(request: Request) -> Response:
     settings = state_of(request).settings
     caller = await admitted(request, Scope.TRANSLATE)
     wanted = await json_of(request, _decoder)
-    context = request_context(request, settings.request_timeout_s, owner=caller.owner)
+    context = request_context(request, settings.request_timeout_s, caller=caller)
     source = source_language(wanted.source_language)
     target = target_language(wanted.target_language)
     texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
