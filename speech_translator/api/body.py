@@ -31,6 +31,7 @@ _PLACE = re.compile(r" - at `\$\.?(\w*)")
 _NAMED = re.compile(r"missing required field `(\w+)`")
 _EXPECTED = re.compile(r"Expected `([\w |]+)`(?: of length (<= \d+))?")
 
+_MOST_DIGITS = 18  # Python makes no number of more than 4,300
 _DRAIN_BYTES = 8 * 1024 * 1024
 _DRAIN_S = 2.0
 
@@ -81,7 +82,7 @@ def check_declared(headers: Headers, limit: int) -> None:
     declared = headers.get("content-length", "0")
     if not declared.isascii() or not declared.isdigit():
         raise MalformedBody("Content-Length must be a number.")
-    if int(declared) > limit:
+    if len(declared.lstrip("0")) > _MOST_DIGITS or int(declared) > limit:
         raise _too_large(limit, begun=False)
 
 
@@ -130,6 +131,15 @@ class BodyReader:
             if piece:
                 yield piece
 
+    async def whole(self) -> bytes:
+        """All pieces together; who sends too much gets to see the answer. Raises as ``pieces``."""
+        try:
+            return b"".join([piece async for piece in self.pieces()])
+        except PayloadTooLarge as error:
+            if error.begun:
+                await self.drain()
+            raise
+
     async def drain(self) -> None:
         """Read on for a moment, so that a client that is still sending gets to see an answer.
 
@@ -172,13 +182,7 @@ async def read_json(
     untyped = optional and "content-type" not in request.headers  # as without a body
     if not untyped:
         check_json_type(request.headers)
-    reader = BodyReader(request, limit=limit, pace=pace)
-    try:
-        data = b"".join([piece async for piece in reader.pieces()])
-    except PayloadTooLarge as error:
-        if error.begun:
-            await reader.drain()
-        raise
+    data = await BodyReader(request, limit=limit, pace=pace).whole()
     if optional and not data:
         return decode_json(b"{}", decoder)
     if untyped:

@@ -41,7 +41,8 @@ Finish = Callable[[Sequence[Translation], Used], Awaitable[Response]]
 class TextWork:
     """Texts, checked by ``checked_length``, and what is wanted of them.
 
-    ``source`` is None where their language is to be detected.
+    ``source`` is None where their language is to be detected. ``sizes`` are the characters that
+    each text costs, where these are not its own: markup that is sanitised costs what was sent.
     """
 
     texts: Sequence[str]
@@ -49,6 +50,7 @@ class TextWork:
     target: Language
     text_format: Literal["text", "html"] = "text"
     glossary: Mapping[str, str] = field(default_factory=dict)
+    sizes: Sequence[int] | None = None
 
 
 async def translated(
@@ -68,7 +70,8 @@ async def translated(
         SpeechTranslatorError: the work failed; nothing was used then.
     """
     state = state_of(request)
-    characters = sum(map(len, work.texts))
+    sizes = work.sizes if work.sizes is not None else [len(text) for text in work.texts]
+    characters = sum(sizes)
     state.metrics.text_taken(characters)
     async with reserved(
         request, state.metering, caller, "translate", characters=characters
@@ -85,8 +88,8 @@ async def translated(
             ),
         )
         if not state.metering.bill_cached:
-            pairs = zip(work.texts, found, strict=True)
-            characters -= sum(len(text) for text, each in pairs if each.cached)
+            pairs = zip(sizes, found, strict=True)
+            characters -= sum(size for size, each in pairs if each.cached)
         return await finish(found, Used(reservation, characters))
 
 

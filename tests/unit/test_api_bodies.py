@@ -96,11 +96,19 @@ async def test_a_body_at_the_limit_passes_and_one_byte_more_does_not():
     assert raised.value.details["limit_bytes"] == 100
 
 
-async def test_a_declared_length_over_the_limit_is_refused_before_the_body():
-    found = request(b"a" * 50, headers={"content-length": "101"})
+@pytest.mark.parametrize("length", ["101", "9" * 5_000])
+async def test_a_declared_length_over_the_limit_is_refused_before_the_body(length):
+    found = request(b"a" * 50, headers={"content-length": length})
     with pytest.raises(errors.PayloadTooLarge):
         await read(found)
     assert len(found.left) == 1
+
+
+async def test_who_sends_too_much_gets_to_send_it_before_the_answer():
+    found = request(*[b"a" * 50] * 5)
+    with pytest.raises(errors.PayloadTooLarge):
+        await BodyReader(found, limit=100, pace=PACE).whole()
+    assert not found.left
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "1e3", "\xb2"])

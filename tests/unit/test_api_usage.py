@@ -71,6 +71,17 @@ async def test_what_is_answered_counts_and_what_was_cached_does_not(api):
     assert left(found, "requests-day") == 998
 
 
+async def test_markup_that_is_sanitised_costs_what_was_sent(api):
+    headers = await key_of(api)
+    document = "<p>Hello.</p><script>x()</script>"
+    wanted = {"target_language": "pt", "source_language": "en", "format": "html", "sanitize": True}
+    answer = await api.client.post(
+        "/translate/text", json={**wanted, "text": document}, headers=headers
+    )
+    assert answer.json()["translation"] == "<p>pt:Hello.</p>"
+    assert (await usage(api, headers))["month"]["characters"] == len(document)
+
+
 async def test_what_the_database_does_not_know_yet_is_a_metric(api, monkeypatch):
     async def away(segment_id, rows):
         raise StoreUnavailable("away")

@@ -88,11 +88,16 @@ def test_emptying_ones_line_between_turns_brings_no_advantage() -> None:
 def test_who_is_idle_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fair_line, "_KEPT_IDLE", 10)
     line: FairLine[Work] = FairLine()
+    for _ in range(500):
+        line.add(Work("steady"))
     for number in range(200):
         line.add(Work(f"owner-{number}"))
-        served(line, 1)
-    assert len(line._times) <= 12
-    assert len(line._heap) <= 2
+        served(line, 2)
+        assert len(line._times) <= 12
+        assert len(line._heap) <= 12
+    served(line, 500)
+    assert not line._times
+    assert not line._heap
 
 
 @settings(max_examples=60)

@@ -185,7 +185,7 @@ async def _fields(request: Request) -> Mapping[str, Any]:
         limit=settings.max_body_bytes,
         pace=Pace(settings.body_timeout_s, settings.request_timeout_s),
     )
-    data = b"".join([piece async for piece in reader.pieces()])
+    data = await reader.whole()
     if media_type_of(request.headers) != FORM_TYPE or data.lstrip()[:1] == b"{":
         return decode_json(data, _FIELDS)
     try:

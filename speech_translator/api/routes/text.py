@@ -82,7 +82,9 @@ async def translate_text(request: Request) -> Response:
             return answer
 
         cleaned = await _cleaned(texts, wanted)
-        work = TextWork(cleaned, source, target, wanted.format, glossary)
+        work = TextWork(
+            cleaned, source, target, wanted.format, glossary, sizes=[len(text) for text in texts]
+        )
         return await translated(request, caller, work, context, finish)
 
 
