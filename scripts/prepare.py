@@ -27,8 +27,8 @@ LOCKS = {
     "development": ROOT / "requirements-dev.txt",
 }
 BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
-TEST_PACKAGES = ("pocketsphinx-testdata", "redis-server", "postgresql", "curl")
-"""Debian packages with the recordings that tests listen to, and servers that they start."""
+TEST_PACKAGES = ("pocketsphinx-testdata", "redis-server", "postgresql", "curl", "chromium")
+"""Debian packages with the recordings that tests listen to, the servers and the browser."""
 
 APERTIUM_PAIRS = (
     *("apertium-eng-spa", "apertium-eng-cat", "apertium-spa-cat", "apertium-fra-cat"),

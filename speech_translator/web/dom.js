@@ -1,0 +1,20 @@
+// Small helpers over the document. Text goes in as text: what strangers wrote is never markup.
+
+export const byId = (id) => document.getElementById(id);
+
+// An element with properties of its own (className, lang, textContent) and children.
+export function make(tag, properties = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+// Hand a file to the reader; the browser takes what it must out of the name.
+export function download(name, type, text) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  const link = make("a", { href: address, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}

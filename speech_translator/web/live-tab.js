@@ -1,0 +1,164 @@
+// The tab Live: from a microphone or shared sound to captions in two languages.
+
+import { openLiveSocket } from "./api.js";
+import { drawCaptions } from "./caption-list.js";
+import { canListen, canShare, startCapture } from "./capture.js";
+import { Captions } from "./captions.js";
+import { byId } from "./dom.js";
+import { exportButtons } from "./exports.js";
+import { canSpeak, languagePickers, nameOf } from "./languages.js";
+import { LiveClient } from "./live-client.js";
+import { startPresenter } from "./presenter.js";
+import { Speaker } from "./speaker.js";
+import { has, problemText, t, whenLanguageChanges } from "./texts.js";
+
+const source = byId("live-source");
+const target = byId("live-target");
+const input = byId("live-input");
+const speech = byId("live-speech");
+const start = byId("live-start");
+const stop = byId("live-stop");
+const settings = [source, target, input, speech];
+
+let captions = new Captions();
+let client = null;
+let capture = null;
+let speaker = null;
+let lock = null;
+let state = "";
+
+function say(problem) {
+  byId("live-problem").textContent = problem ? problemText(problem) : "";
+}
+
+function showState(name) {
+  state = name;
+  byId("live-state").textContent = name ? t(name) : "";
+  byId("live-state").dataset.state = name;
+}
+
+function showNames() {
+  byId("live-source-name").textContent = source.value === "auto" ? t("original") : nameOf(source.value);
+  byId("live-target-name").textContent = nameOf(target.value);
+  speech.disabled = Boolean(client) || !canSpeak(target.value);
+  if (!canSpeak(target.value)) speech.checked = false;
+}
+
+function running(on) {
+  start.hidden = on;
+  stop.hidden = !on;
+  stop.disabled = true; // until there is something to stop
+  for (const element of settings) element.disabled = on;
+  if (!on && document.activeElement === document.body) start.focus();
+}
+
+function onEvent(event, offset, session) {
+  if (event.type === "audio") speaker?.play(event);
+  if (event.type === "final") {
+    const seconds = (event.latency_ms / 1000).toFixed(1);
+    byId("live-latency").textContent = t("latency", { seconds });
+  }
+  if (event.type === "warning" || event.type === "error") {
+    if (event.type === "error" || has(event.code)) say(event);
+  }
+  if (captions.take(event, offset, session, target.value)) drawCaptions(captions);
+}
+
+async function onState(name, problem) {
+  showState(name);
+  if (name === "ready") say(null);
+  if (name !== "ended") return;
+  client = null;
+  if (problem) say(problem);
+  await stopSound();
+  if (problem) speaker?.stop();
+  else speaker?.finish();
+  speaker = null;
+  captions.dropPartials();
+  drawCaptions(captions);
+  running(false);
+  showNames();
+}
+
+async function stopSound() {
+  const stopped = capture;
+  capture = null;
+  lock?.release().catch(() => {});
+  lock = null;
+  await stopped?.stop();
+}
+
+async function begin() {
+  say(null);
+  captions.dropPartials();
+  running(true);
+  const spoken = speech.checked;
+  const early = []; // heard before there was a client for it
+  try {
+    capture = await startCapture(input.value, {
+      echoCancellation: spoken,
+      onFrame: (samples) => (client ? client.push(samples) : early.push(samples)),
+      onLevel: (peak) => {
+        byId("live-level").value = Math.sqrt(peak);
+      },
+      onEnd: finish,
+    });
+  } catch (error) {
+    running(false);
+    showNames();
+    say(error.code ? error : { code: "failed" });
+    return;
+  }
+  speaker = spoken ? new Speaker() : null;
+  const request = {
+    source_language: source.value,
+    target_languages: target.value ? [target.value] : [],
+    partials: true,
+    speech: spoken,
+  };
+  client = new LiveClient(request, { open: openLiveSocket, onEvent, onState });
+  early.forEach((samples) => client.push(samples));
+  stop.disabled = false;
+  stop.focus();
+  lock = await navigator.wakeLock?.request("screen").catch(() => null);
+}
+
+async function finish() {
+  stop.disabled = true;
+  showState("finishing");
+  await stopSound();
+  client?.end();
+}
+
+function clear() {
+  captions = new Captions();
+  byId("live-latency").textContent = "";
+  drawCaptions(captions);
+}
+
+export function startLiveTab() {
+  const pickers = languagePickers(source, target, { speech: true, none: true });
+  byId("live-insecure").hidden = canListen();
+  start.disabled = !canListen();
+  input.options[1].disabled = !canShare();
+  start.addEventListener("click", begin);
+  stop.addEventListener("click", finish);
+  byId("live-clear").addEventListener("click", clear);
+  source.addEventListener("change", showNames);
+  target.addEventListener("change", showNames);
+  window.addEventListener("online", () => client?.retryNow());
+  whenLanguageChanges(() => {
+    showNames();
+    showState(state);
+  });
+  exportButtons(byId("live-exports"), ["txt", "srt", "vtt"], () => ({
+    segments: captions.finals,
+    which: byId("live-which").value,
+    name: "captions",
+  }));
+  startPresenter();
+  return () => {
+    pickers.show();
+    showNames();
+  };
+}
