@@ -330,6 +330,13 @@ class Settings(BaseSettings):
     live_send_timeout_s: float = Field(default=20.0, gt=0)
     """Seconds in which a live client must take what it is sent; a slower one is dropped."""
 
+    listen_url: str = ""
+    """Address of the service that ``speech-translator listen`` has do the work; empty for engines
+    of its own."""
+
+    listen_api_key: SecretStr | None = None
+    """Key or token that ``speech-translator listen`` shows to LISTEN_URL."""
+
     shutdown_grace_s: float = Field(default=20.0, ge=0)
     """Seconds that everything under way together gets to finish after SIGTERM or Ctrl-C; a second
     signal ends the service at once."""

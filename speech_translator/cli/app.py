@@ -10,7 +10,17 @@ import typer
 from typer.core import TyperGroup
 
 from speech_translator import __version__
-from speech_translator.cli import db, doctor, keys, models, serve, speak, transcribe, translate
+from speech_translator.cli import (
+    db,
+    doctor,
+    keys,
+    listen,
+    models,
+    serve,
+    speak,
+    transcribe,
+    translate,
+)
 from speech_translator.cli.exit_codes import ExitCode, epilog, exit_code_of
 from speech_translator.cli.terminal import complain, tell
 from speech_translator.errors import SpeechTranslatorError
@@ -66,6 +76,7 @@ app.command("serve")(serve.serve)
 app.command("translate")(translate.translate)
 app.command("transcribe")(transcribe.transcribe)
 app.command("speak")(speak.speak)
+app.command("listen")(listen.listen)
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(db.app, name="db")

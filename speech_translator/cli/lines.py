@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -67,7 +67,7 @@ class LineSplitter:
         return Line(content, end, parted)
 
 
-async def chunks(stream: BinaryIO) -> AsyncIterator[bytes]:
+async def chunks(stream: BinaryIO) -> AsyncGenerator[bytes]:
     """What ``stream`` gives, as soon as it gives it; a pipe or a terminal may take for ever.
 
     A daemon thread reads, since a blocked read cannot be cancelled and must not hold up the end.

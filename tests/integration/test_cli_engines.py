@@ -117,6 +117,23 @@ def test_speech_through_a_chain_of_pipes():
     assert "praia" in words(heard.stdout.decode())
 
 
+def test_captions_and_their_translation_while_somebody_speaks(tmp_path):
+    recording = RECORDINGS / "sense_and_sensibility_01_austen_64kb-0880.wav"
+    done = run(
+        *("listen", "-", "--source", "en", "--to", "pt", "--save", tmp_path / "talk.srt"),
+        stdin=recording.read_bytes(),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    said, translated = done.stdout.decode().splitlines()
+    assert said.startswith("en: ")
+    assert "young man" in words(said)
+    assert translated.startswith("pt: ")
+    assert "jovem" in words(translated)
+    assert " --> " in (tmp_path / "talk.srt").read_text()
+    assert "jovem" in words((tmp_path / "talk.pt.srt").read_text())
+
+
 def test_a_reader_that_goes_away_ends_it_quietly():
     lines = "".join(f"This is line number {number}.\n" for number in range(500))
     process = subprocess.Popen(
