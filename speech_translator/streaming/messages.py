@@ -34,6 +34,9 @@ ContainerEncoding = Literal["webm_opus", "ogg_opus"]
 Control = Literal["end", "keep_alive"]
 """Types of a client's later text messages."""
 
+ENCODINGS: tuple[str, ...] = (*get_args(PcmEncoding), *get_args(ContainerEncoding))
+"""What ``AudioFormat.encoding`` may be."""
+
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 
 
@@ -47,7 +50,9 @@ class AudioFormat(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sample_rate: int | None = None
 
 
-class _Start(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class StartMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A session that is to begin, as a client asks for it."""
+
     source_language: str
     type: Literal["start"] = "start"
     target_languages: list[str] = []
@@ -111,7 +116,7 @@ def parse_start(message: str | bytes) -> StartRequest:
     if kind not in {"start", None}:
         raise ProtocolViolation("The first message must describe the session.", expected="start")
     try:
-        asked = msgspec.json.decode(message, type=_Start)
+        asked = msgspec.json.decode(message, type=StartMessage)
     except msgspec.ValidationError as error:
         field = _field_of(error)
         raise InvalidField(
@@ -119,7 +124,7 @@ def parse_start(message: str | bytes) -> StartRequest:
             if field
             else "A field is missing or unknown; source_language is needed.",
             field=field,
-            fields=list(_Start.__struct_fields__),
+            fields=list(StartMessage.__struct_fields__),
         ) from None
     return StartRequest(
         parse_source(asked.source_language),
@@ -133,10 +138,11 @@ def parse_start(message: str | bytes) -> StartRequest:
 
 def _audio(asked: AudioFormat) -> AudioFormat:
     """The format, checked, with its rate where the client has to state one."""
-    encodings = [*get_args(PcmEncoding), *get_args(ContainerEncoding)]
-    if asked.encoding not in encodings:
+    if asked.encoding not in ENCODINGS:
         raise InvalidField(
-            "This audio encoding is not offered.", field="audio.encoding", supported=encodings
+            "This audio encoding is not offered.",
+            field="audio.encoding",
+            supported=list(ENCODINGS),
         )
     if asked.encoding in get_args(ContainerEncoding):
         if asked.sample_rate is not None:
@@ -203,7 +209,7 @@ def _field_of(error: msgspec.ValidationError) -> str | None:
     return path or None
 
 
-def _targets(asked: _Start) -> tuple[Language, ...]:
+def _targets(asked: StartMessage) -> tuple[Language, ...]:
     if len(asked.target_languages) > MAX_TARGETS:
         raise InvalidField(
             f"At most {MAX_TARGETS} target languages.",
@@ -218,7 +224,7 @@ def _targets(asked: _Start) -> tuple[Language, ...]:
     return targets
 
 
-def _voice(asked: _Start) -> str | None:
+def _voice(asked: StartMessage) -> str | None:
     if asked.voice is not None and not asked.speech:
         raise InvalidField("A voice needs speech.", field="voice")
     return asked.voice

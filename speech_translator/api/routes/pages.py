@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator import __version__
-from speech_translator.api import pages
+from speech_translator.api import asyncapi, pages
 from speech_translator.api.answers import JSON_TYPE, json_response
 from speech_translator.api.dependencies import state_of
 from speech_translator.api.negotiation import preferred_type
@@ -30,6 +30,7 @@ _SERVICE = ServiceAnswer(
     links={
         "documentation": "/docs",
         "openapi": "/openapi.json",
+        "asyncapi": "/asyncapi.json",
         "languages": "/languages",
         "voices": "/voices",
         "models": "/models",
@@ -71,6 +72,12 @@ async def openapi_document(request: Request) -> Response:
         servers = {"servers": [{"url": prefix}]} if prefix else {}
         state.openapi = orjson.dumps({**request.app.openapi(), **servers})
     return Response(state.openapi, media_type=JSON_TYPE)
+
+
+@router.get("/asyncapi.json", include_in_schema=False, response_class=Response, response_model=None)
+async def asyncapi_document(request: Request) -> Response:
+    """The AsyncAPI document: the messages of the live socket."""
+    return Response(asyncapi.document(_prefix(request)), media_type=JSON_TYPE)
 
 
 @router.get("/docs", include_in_schema=False, response_class=Response, response_model=None)
