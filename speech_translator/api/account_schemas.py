@@ -8,16 +8,14 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from speech_translator.security.key_limits import LARGEST
+from speech_translator.security.owners import MAX_CHARS, PRINTABLE
 from speech_translator.security.scopes import Scope
 from speech_translator.security.tiers import TierName
 
 ScopeName = Annotated[str, Meta(extra_json_schema={"enum": [str(scope) for scope in Scope]})]
 TierLabel = Annotated[str, Meta(extra_json_schema={"enum": [str(tier) for tier in TierName]})]
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]*$"
-"""Of names: no control characters, which one of the databases cannot keep."""
-
-UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=PRINTABLE)]
+UserId = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CHARS, pattern=PRINTABLE)]
 
 
 def _upto(limit: str) -> Meta:

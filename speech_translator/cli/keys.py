@@ -61,7 +61,7 @@ def create_key(
         ),
     ] = None,
     days: Annotated[
-        int | None, typer.Option(min=1, help="Days until it ends; never by default.")
+        int | None, typer.Option(min=1, max=3650, help="Days until it ends; never by default.")
     ] = None,
 ) -> None:
     """Make a key. It is written to standard output, once."""

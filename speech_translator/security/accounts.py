@@ -11,10 +11,12 @@ from typing import Any
 
 from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Unauthenticated
 from speech_translator.security import api_keys
+from speech_translator.security.api_keys import ApiKey
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
 from speech_translator.security.idempotency import Idempotency, IdempotencyConfig
 from speech_translator.security.kept_sessions import KeptSessions
 from speech_translator.security.key_limits import KeyLimits
+from speech_translator.security.owners import PAGE_OWNER, check_name, check_owner
 from speech_translator.security.peppers import PEPPER_BYTES, make_private
 from speech_translator.security.privacy import (
     KEYS,
@@ -56,9 +58,6 @@ from speech_translator.storage.migrate import upgrade
 DAY_MS = 24 * 3600 * 1000
 BOOTSTRAP_DAYS = 30
 """Days after which a key ends that was made without one, at the latest."""
-
-PAGE_OWNER = "page"
-"""Whose the tokens are that the page on this machine gets in development."""
 
 _PAGE_SLACK_MS = 3600 * 1000
 _SEGMENT_DAYS = 90
@@ -193,30 +192,22 @@ class Accounts:
             bootstrap: nobody was asked for a credential: the key is no administrator's, and ends.
 
         Raises:
+            InvalidField: nobody can be called so, or nothing.
             Forbidden: ``bootstrap``, and an administrator's key is asked for.
             StoreUnavailable: the database does not answer.
         """
+        check_owner(owner)
+        check_name(name, "name")
         if scopes is None:
             scopes = frozenset(Scope) if tier is TierName.ADMIN else USUAL_SCOPES
         if bootstrap:
             if tier is TierName.ADMIN or Scope.ADMIN in scopes:
                 raise Forbidden("An administrator's key is made by the command line.")
             expires_in_days = min(expires_in_days or BOOTSTRAP_DAYS, BOOTSTRAP_DAYS)
-        key, now = api_keys.generate(), self._clock()
-        record = KeyRecord(
-            id=key.id,
-            owner=owner,
-            name=name,
-            tier=str(tier),
-            scopes=frozenset(map(str, scopes)),
-            digest=key.digest(self._pepper),
-            created_at=now,
-            expires_at=None if expires_in_days is None else now + round(expires_in_days * DAY_MS),
-            limits=limits.values if limits else {},
-        )
+        key, record = self._new_key(owner, tier, scopes, expires_in_days)
+        record = replace(record, name=name, limits=limits.values if limits else {})
         action = "key.bootstrap" if bootstrap else "key.create"
-        await self._write_down(action, key_subject(key.id), actor)
-        await self._keys.add(record)
+        await self._keys.add(record, self._entry(action, key_subject(key.id), actor))
         return key.text, record
 
     async def keys(
@@ -265,9 +256,8 @@ class Accounts:
             counts_as=(old.counts_as or old.id) if old.limits else None,
         )
         until = now + int(overlap_s * 1000)
-        await self._write_down("key.rotate", key_subject(old.id), actor)
-        if not await self._keys.replace(old.id, new, old_expires_at=until):
-            await self._write_down("key.rotate", key_subject(old.id), actor, NotFound.code)
+        entry = self._entry("key.rotate", key_subject(old.id), actor)
+        if not await self._keys.replace(old.id, new, old_expires_at=until, entry=entry):
             raise NotFound(_NO_KEY)
         await self._changed(KeyChanged(old.id))
         return key.text, new
@@ -281,9 +271,9 @@ class Accounts:
         if self._page_key and self._page_key.valid(self._clock() + _PAGE_SLACK_MS):
             with suppress(Unauthenticated):  # somebody revoked it
                 return await self._authenticator.holder(self._page_key.id)
-        _, self._page_key = await self.create_key(
-            PAGE_OWNER, TierName.PRO, actor, name="page", expires_in_days=1, bootstrap=True
-        )
+        key, record = self._new_key(PAGE_OWNER, TierName.PRO, USUAL_SCOPES, 1)
+        await self._keys.add(record, self._entry("key.bootstrap", key_subject(key.id), actor))
+        self._page_key = record
         return await self._authenticator.holder(self._page_key.id)
 
     async def revoke_key(self, key_id: str, actor: Actor) -> None:
@@ -293,16 +283,18 @@ class Accounts:
             NotFound: there is no such key, or it was revoked before.
             StoreUnavailable: the database does not answer.
         """
-        if not await self._keys.revoke(key_id, self._clock()):
+        entry = self._entry("key.revoke", key_subject(key_id), actor)
+        if not await self._keys.revoke(key_id, self._clock(), entry):
             raise NotFound(_NO_KEY)
         await self._changed(KeyChanged(key_id))
-        await self._write_down("key.revoke", key_subject(key_id), actor)
 
     async def revoke_token(self, text: str, actor: Actor) -> None:
         """Close a token before its end. Raises what ``TokenAuthenticator.revoke`` does."""
-        token = await self.tokens.revoke(text)
+        await self.tokens.revoke(
+            text,
+            lambda token: self._entry("token.revoke", key_subject(token.principal.key_id), actor),
+        )
         await self._changed(TokenClosed())
-        await self._write_down("token.revoke", key_subject(token.principal.key_id), actor)
 
     def shown(self, record: KeyRecord) -> dict[str, Any]:
         """What owners see of a key, with its age in days, and whether that is too much."""
@@ -392,19 +384,36 @@ class Accounts:
         self.hear(change)
         await self._revocations.tell(change)
 
+    def _new_key(
+        self, owner: str, tier: TierName, scopes: Collection[Scope], days: float | None
+    ) -> tuple[ApiKey, KeyRecord]:
+        """A key, and what is to be kept of it."""
+        key, now = api_keys.generate(), self._clock()
+        return key, KeyRecord(
+            id=key.id,
+            owner=owner,
+            name="",
+            tier=str(tier),
+            scopes=frozenset(map(str, scopes)),
+            digest=key.digest(self._pepper),
+            created_at=now,
+            expires_at=None if days is None else now + round(days * DAY_MS),
+        )
+
     async def _write_down(
         self, action: str, subject: str, actor: Actor, outcome: str = "done"
     ) -> None:
-        await self._audit.append(
-            AuditEntry(
-                at=self._clock(),
-                actor=actor.name,
-                action=action,
-                subject=subject,
-                outcome=outcome,
-                address=actor.address,
-                request_id=actor.request_id,
-            )
+        await self._audit.append(self._entry(action, subject, actor, outcome))
+
+    def _entry(self, action: str, subject: str, actor: Actor, outcome: str = "done") -> AuditEntry:
+        return AuditEntry(
+            at=self._clock(),
+            actor=actor.name,
+            action=action,
+            subject=subject,
+            outcome=outcome,
+            address=actor.address,
+            request_id=actor.request_id,
         )
 
 

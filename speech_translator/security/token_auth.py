@@ -20,6 +20,7 @@ from speech_translator.security.tokens import TokenConfig, Tokens, VerifiedToken
 from speech_translator.storage.tokens import SealedKey
 
 if TYPE_CHECKING:
+    from speech_translator.storage.audit import AuditEntry
     from speech_translator.storage.tokens import TokenStore
 
 _DAY_MS = 24 * 3600 * 1000
@@ -102,8 +103,14 @@ class TokenAuthenticator:
         if token_id in await self._refreshed():
             raise refusal()
 
-    async def revoke(self, text: str) -> VerifiedToken:
+    async def revoke(
+        self, text: str, entry: Callable[[VerifiedToken], AuditEntry] | None = None
+    ) -> None:
         """Close a token before its end: here at once, on other replicas when they look again.
+
+        Args:
+            text: the token.
+            entry: what is written into the audit log in the same step; nothing by default.
 
         Raises:
             Unauthenticated: it opens nothing as it is.
@@ -111,9 +118,10 @@ class TokenAuthenticator:
         """
         token = await self._verified(text)
         expires_at = int(token.expires_at * 1000) + 1000 * int(1 + self.tokens.leeway_s)
-        await self._store.revoke(token.jti, expires_at=expires_at, now_ms=self._wall_clock())
+        noted = None if entry is None else entry(token)
+        now = self._wall_clock()
+        await self._store.revoke(token.jti, expires_at=expires_at, now_ms=now, entry=noted)
         self._state.forget()
-        return token
 
     async def jwks(self) -> dict[str, list[dict[str, str]]]:
         """The public keys (RFC 7517)."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, case, delete, insert, literal, or_, select, update
+from sqlalchemy import Insert, Select, case, delete, insert, literal, or_, select, update
 
 from speech_translator.storage.database import Database
 from speech_translator.storage.tables import api_keys, audit
@@ -53,13 +53,8 @@ class AuditLog:
 
     async def append(self, entry: AuditEntry) -> None:
         """Write one entry; no end of this process loses it then."""
-        values = {
-            column.name: getattr(entry, column.name)
-            for column in audit.columns
-            if column.name != "id"
-        }
         async with self._database.write() as connection:
-            await connection.execute(insert(audit).values(values))
+            await connection.execute(noting(entry))
 
     async def page(
         self,
@@ -141,6 +136,12 @@ class AuditLog:
         async with self._database.read() as connection:
             rows = (await connection.execute(query)).all()
         return [AuditEntry(**row._mapping) for row in rows]  # noqa: SLF001 - the documented way
+
+
+def noting(entry: AuditEntry) -> Insert:
+    """The statement that writes an entry, for the act's transaction: both stand, or neither."""
+    names = (column.name for column in audit.columns if column.name != "id")
+    return insert(audit).values({name: getattr(entry, name) for name in names})
 
 
 def user_subject(owner: str) -> str:

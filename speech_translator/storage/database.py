@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, event, make_url
+from sqlalchemy import URL, Connection, Table, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -106,6 +107,10 @@ class Database:
             raise StoreUnavailable("The database failed.") from error.orig
         except SQLAlchemyError as error:
             raise StoreUnavailable("The database failed.") from error
+
+    def insert(self, table: Table) -> Any:
+        """An ``INSERT`` that may say what to do on a conflict: both dialects write it alike."""
+        return (postgresql if self.dialect == "postgresql" else sqlite).insert(table)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import and_, delete, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from speech_translator.storage.database import Database
 from speech_translator.storage.tables import idempotency
@@ -61,7 +60,7 @@ class IdempotencyStore:
         async with self._database.write() as connection:
             while True:
                 added = await connection.execute(
-                    self._insert().values(values).on_conflict_do_nothing()
+                    self._database.insert(idempotency).values(values).on_conflict_do_nothing()
                 )
                 if added.rowcount == 1:
                     return None
@@ -110,7 +109,7 @@ class IdempotencyStore:
             )
             if changed.rowcount == 1:
                 if used is not None:
-                    await connection.execute(adding(used, self._database.dialect))
+                    await connection.execute(adding(used, self._database))
                 return True
             found = await connection.execute(select(idempotency.c.attempt).where(mine))
             return found.one_or_none() is not None
@@ -147,11 +146,6 @@ class IdempotencyStore:
                 delete(idempotency).where(idempotency.c.expires_at <= before_ms)
             )
         return gone.rowcount
-
-    def _insert(self) -> Any:
-        """An ``INSERT`` that may say what to do on a conflict: both dialects write it alike."""
-        postgres = self._database.dialect == "postgresql"
-        return (postgresql.insert if postgres else sqlite.insert)(idempotency)
 
 
 def _attempt(begun: IdempotencyRecord) -> Any:

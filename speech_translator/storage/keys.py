@@ -20,7 +20,9 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from speech_translator.storage.audit import AuditEntry, noting
 from speech_translator.storage.database import Database
 from speech_translator.storage.tables import api_keys
 
@@ -85,15 +87,20 @@ class OldKeys:
 
 
 class KeyStore:
-    """Keys in a database. All methods raise ``StoreUnavailable``."""
+    """Keys in a database. All methods raise ``StoreUnavailable``.
+
+    What an act takes as ``entry`` is written into the audit log in its transaction: no key is made
+    or closed of which the log knows nothing, and the log tells of none that was not.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, record: KeyRecord) -> None:
+    async def add(self, record: KeyRecord, entry: AuditEntry | None = None) -> None:
         """Keep a new key."""
         async with self._database.write() as connection:
             await connection.execute(insert(api_keys).values(_values(record)))
+            await _note(connection, entry)
 
     async def get(self, key_id: str) -> KeyRecord | None:
         """The key of that id, valid or not; None when there never was one."""
@@ -127,7 +134,14 @@ class KeyStore:
             rows = (await connection.execute(query.limit(min(limit, MAX_PAGE)))).all()
         return [_record(row) for row in rows]
 
-    async def replace(self, old_id: str, new: KeyRecord, *, old_expires_at: int) -> bool:
+    async def replace(
+        self,
+        old_id: str,
+        new: KeyRecord,
+        *,
+        old_expires_at: int,
+        entry: AuditEntry | None = None,
+    ) -> bool:
         """Keep ``new`` in the place of a key that expires then, if not sooner.
 
         Returns:
@@ -152,9 +166,10 @@ class KeyStore:
                 .values(expires_at=old_expires_at)
             )
             await connection.execute(insert(api_keys).values(_values(new)))
+            await _note(connection, entry)
         return True
 
-    async def revoke(self, key_id: str, at_ms: int) -> bool:
+    async def revoke(self, key_id: str, at_ms: int, entry: AuditEntry | None = None) -> bool:
         """Close a key for good; False when it is unknown or was revoked before."""
         columns = api_keys.c
         async with self._database.write() as connection:
@@ -163,7 +178,10 @@ class KeyStore:
                 .where(columns.id == key_id, columns.revoked_at.is_(None))
                 .values(revoked_at=at_ms)
             )
-        return changed.rowcount == 1
+            if changed.rowcount != 1:
+                return False
+            await _note(connection, entry)
+        return True
 
     async def touch(self, used: Mapping[str, int]) -> None:
         """Note when keys were last used; an earlier time than what is kept changes nothing."""
@@ -219,6 +237,11 @@ class KeyStore:
             ids = [row.id for row in rows]
             await connection.execute(delete(api_keys).where(api_keys.c.owner == owner))
         return ids
+
+
+async def _note(connection: AsyncConnection, entry: AuditEntry | None) -> None:
+    if entry is not None:
+        await connection.execute(noting(entry))
 
 
 def _valid(now_ms: int) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Row, Select, delete, insert, select, text
 
+from speech_translator.storage.audit import AuditEntry, noting
 from speech_translator.storage.database import Database
 from speech_translator.storage.tables import revoked_tokens, signing_keys
 
@@ -71,20 +72,25 @@ class TokenStore:
                 await connection.execute(text("SELECT pg_advisory_xact_lock(:n)"), {"n": _LOCK})
             return await connection.run_sync(apply)
 
-    async def revoke(self, jti: str, *, expires_at: int, now_ms: int) -> None:
+    async def revoke(
+        self, jti: str, *, expires_at: int, now_ms: int, entry: AuditEntry | None = None
+    ) -> None:
         """Close a token; what has expired by then is forgotten. Twice does no harm.
 
         Args:
             jti: the token's id.
             expires_at: its end, in milliseconds since 1970: until then it is remembered.
             now_ms: the time.
+            entry: written into the audit log in the same transaction, where it is closed by this.
         """
-        columns = revoked_tokens.c
+        closing = self._database.insert(revoked_tokens).values(jti=jti, expires_at=expires_at)
         async with self._database.write() as connection:
             await connection.execute(
-                delete(revoked_tokens).where((columns.expires_at <= now_ms) | (columns.jti == jti))
+                delete(revoked_tokens).where(revoked_tokens.c.expires_at <= now_ms)
             )
-            await connection.execute(insert(revoked_tokens).values(jti=jti, expires_at=expires_at))
+            closed = await connection.execute(closing.on_conflict_do_nothing())
+            if entry is not None and closed.rowcount == 1:
+                await connection.execute(noting(entry))
 
 
 def _newest_first() -> Select[tuple[str, int, bytes]]:

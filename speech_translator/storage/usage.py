@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Insert, Table, delete, func, literal, or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Insert, delete, func, literal, or_, select, tuple_
 
 from speech_translator.storage.database import Database
 from speech_translator.storage.tables import api_keys, usage, usage_segments
@@ -71,12 +70,12 @@ class UsageStore:
             False, and nothing is changed, when it was added before.
         """
         async with self._database.write() as connection:
-            first = self._insert(usage_segments).values(id=segment_id, applied_at=at_ms)
+            first = self._database.insert(usage_segments).values(id=segment_id, applied_at=at_ms)
             added = await connection.execute(first.on_conflict_do_nothing())
             if added.rowcount != 1:
                 return False
             for row in sorted(rows, key=_key):  # in one order: no two wait in a ring
-                await connection.execute(adding(row, self._database.dialect))
+                await connection.execute(adding(row, self._database))
         return True
 
     async def totals(
@@ -152,23 +151,14 @@ class UsageStore:
             )
         return gone.rowcount
 
-    def _insert(self, table: Table) -> Any:
-        return _inserting(table, self._database.dialect)
 
-
-def adding(row: UsageRow, dialect: str) -> Insert:
+def adding(row: UsageRow, database: Database) -> Insert:
     """The statement that adds to what was used, for a transaction of somebody else's."""
-    insert = _inserting(usage, dialect).values(_values(row))
+    insert = database.insert(usage).values(_values(row))
     added_up = {name: usage.c[name] + insert.excluded[name] for name in _COUNTS}
     made: Insert = insert.on_conflict_do_update(
         index_elements=["day", "owner", "key_id", "operation"], set_=added_up
     )
-    return made
-
-
-def _inserting(table: Table, dialect: str) -> Any:
-    """An ``INSERT`` that may say what to do on a conflict: both dialects write it alike."""
-    made: Insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     return made
 
 

@@ -222,6 +222,31 @@ async def test_an_owners_keys_are_erased(database: Database) -> None:
     assert [record.id for record in await keys.page()] == ["k2"]
 
 
+async def test_a_key_is_made_replaced_and_closed_with_its_entry_or_not_at_all(
+    database: Database,
+) -> None:
+    keys, log = KeyStore(database), AuditLog(database)
+    wrong = replace(ENTRY, address=None)  # type: ignore[arg-type]
+    new = replace(KEY, id="k2", created_at=KEY.created_at + 1)
+    until = KEY.created_at + 5
+    with pytest.raises(StoreUnavailable):
+        await keys.add(KEY, wrong)
+    assert await keys.get("k1") is None
+    await keys.add(KEY, ENTRY)
+    for act in (
+        lambda: keys.replace("k1", new, old_expires_at=until, entry=wrong),
+        lambda: keys.revoke("k1", until, wrong),
+    ):
+        with pytest.raises(StoreUnavailable):
+            await act()
+        assert await keys.get("k1") == KEY
+    assert await keys.replace("k1", new, old_expires_at=until, entry=ENTRY)
+    assert not await keys.replace("k1", new, old_expires_at=until, entry=ENTRY)
+    assert await keys.revoke("k1", until, ENTRY)
+    assert not await keys.revoke("k1", until, ENTRY)
+    assert len(await log.page()) == 3
+
+
 # The audit log
 
 
@@ -443,3 +468,13 @@ async def test_closed_tokens_are_remembered_until_their_end(database: Database) 
     assert (await store.state()).revoked == {"a", "b"}
     await store.revoke("c", expires_at=30, now_ms=10)
     assert (await store.state()).revoked == {"b", "c"}
+
+
+async def test_a_token_that_is_closed_twice_at_once_is_closed_with_one_entry(
+    database: Database,
+) -> None:
+    store = TokenStore(database)
+    closing = [store.revoke("a", expires_at=10, now_ms=5, entry=ENTRY) for _ in range(8)]
+    await asyncio.gather(*closing)
+    assert (await store.state()).revoked == {"a"}
+    assert len(await AuditLog(database).page()) == 1

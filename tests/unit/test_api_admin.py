@@ -115,7 +115,8 @@ async def test_it_is_read_in_pages_and_by_actor_and_subject(api):
 @pytest.mark.parametrize(
     "asked",
     [{"limit": 0}, {"limit": 501}, {"limit": "x"}, {"before": "-1"}, {"before": "9" * 30},
-     {"actor": ""}, {"subject": "a" * 161}, {"actor": "\x00"}],
+     {"actor": ""}, {"subject": "a" * 161}, {"actor": "\x00"},
+     {"subject": "user:ann\n"}],
 )  # fmt: skip
 async def test_what_cannot_be_asked_is_refused(api, asked):
     answer = await api.client.get("/admin/audit", params=asked, headers=await administrator(api))

@@ -242,7 +242,8 @@ async def test_owners_see_their_own_and_administrators_the_report(api, tmp_path)
     [{"from": "yesterday"}, {"to": "2026-02-30"}, {"from": "2026-02-02", "to": "2026-02-01"},
      {"format": "xml"}, {"group": "x"}, {"period": "year"},
      {"after": "x"}, {"after": "é"}, {"after": "WzFd"}, {"to": ""}, {"to": "20260201"},
-     {"from": "2026-W05-1"}, {"user_id": "x" * 129}],
+     {"from": "2026-W05-1"}, {"user_id": "x" * 129},
+     {"user_id": "a\0"}, {"user_id": "a\n"}, {"after": "WyIiLCIiLCJcdTAwMDAiLCIiXQ=="}],
 )  # fmt: skip
 async def test_a_report_that_cannot_be_is_refused(api, asked):
     answer = await api.client.get("/admin/usage", params=asked, headers=await administrator(api))

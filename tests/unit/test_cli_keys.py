@@ -45,6 +45,15 @@ def test_what_is_no_tier_or_scope_is_refused(cli, options):
     assert (done.exit_code, done.stdout) == (3, "")
 
 
+@pytest.mark.parametrize(
+    "asked", [("",), ("anonymous",), ("a\udcff",), ("a" * 129,), ("ada", "--name", "a\n")]
+)
+def test_what_nobody_can_be_called_is_refused(cli, asked):
+    done = cli("keys", "create", *asked)
+    assert (done.exit_code, done.stdout) == (3, "")
+    assert "characters" in done.stderr or "take another" in done.stderr
+
+
 def test_a_key_has_limits_of_its_own(cli):
     options = ("--limit", "requests_per_minute=5", "--limit", "characters_per_month=1000")
     assert cli("keys", "create", "ada", *options).exit_code == 0

@@ -59,7 +59,7 @@ class Store:
         self.keys = tuple(change(self.keys))
         return self.keys
 
-    async def revoke(self, jti: str, *, expires_at: int, now_ms: int) -> None:
+    async def revoke(self, jti: str, *, expires_at: int, now_ms: int, entry: object = None) -> None:
         assert expires_at > now_ms
         self._answer()
         self.revoked.add(jti)

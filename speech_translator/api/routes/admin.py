@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from typing import Any
 
@@ -11,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator.api.account_schemas import (
-    PRINTABLE,
     AuditAnswer,
     AuditEntryAnswer,
     ErasureAnswer,
@@ -22,6 +20,7 @@ from speech_translator.api.dependencies import accounts_of, actor_of, admitted, 
 from speech_translator.api.openapi import errors, gives, ref
 from speech_translator.api.parsing import whole_number
 from speech_translator.errors import InvalidField, NotFound
+from speech_translator.security.owners import PRINTABLE, is_printable
 from speech_translator.security.scopes import Principal, Scope
 
 router = APIRouter(tags=["accounts"])
@@ -170,13 +169,13 @@ async def _administrator(request: Request) -> Principal:
 
 def _user_id(request: Request) -> str:
     user_id: str = request.path_params["user_id"]
-    if not re.search(PRINTABLE, user_id):
+    if not is_printable(user_id):
         raise NotFound("Nothing is kept of such a user.")
     return user_id
 
 
 def _name(request: Request, field: str) -> str | None:
     text = request.query_params.get(field)
-    if text is not None and not (0 < len(text) <= _MAX_NAME and re.search(PRINTABLE, text)):
+    if text is not None and not (0 < len(text) <= _MAX_NAME and is_printable(text)):
         raise InvalidField(f"`{field}` is no name that there can be.", field=field)
     return text

@@ -29,6 +29,7 @@ from speech_translator.api.openapi import gives, ref
 from speech_translator.api.parsing import choice
 from speech_translator.errors import InvalidField
 from speech_translator.security.limits import Decision
+from speech_translator.security.owners import MAX_CHARS, PRINTABLE, is_printable
 from speech_translator.security.scopes import Scope
 from speech_translator.storage.usage import Period, Totals, UsageLine
 
@@ -42,7 +43,6 @@ _decoder = msgspec.json.Decoder(tuple[str, str, str, str])
 PAGE_LINES = 1000
 """Lines in one page of a report."""
 
-_LONGEST_OWNER = 128
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula (OWASP, CSV injection)."""
 
@@ -69,7 +69,11 @@ _REPORT_PARAMETERS = [
     _parameter(
         "group", "Whose a line is.", {"type": "string", "enum": list(_GROUPS), "default": "owner"}
     ),
-    _parameter("user_id", "Only this owner's.", {"type": "string", "maxLength": _LONGEST_OWNER}),
+    _parameter(
+        "user_id",
+        "Only this owner's.",
+        {"type": "string", "maxLength": MAX_CHARS, "pattern": PRINTABLE},
+    ),
     _parameter("after", "The `next` of the page before.", {"type": "string"}),
     _parameter(
         "format",
@@ -136,8 +140,8 @@ async def usage_report(request: Request) -> Response:
     if first > last:
         raise InvalidField("`from` must not be after `to`.", field="from")
     owner = asked.get("user_id")
-    if owner is not None and len(owner) > _LONGEST_OWNER:
-        raise InvalidField(f"`user_id` has up to {_LONGEST_OWNER} characters.", field="user_id")
+    if owner is not None and not (len(owner) <= MAX_CHARS and is_printable(owner)):
+        raise InvalidField("`user_id` is no name that there can be.", field="user_id")
     shape = choice(asked, "format", _FORMATS, "json")
     store = await state.accounts.usage()
     page = partial(
@@ -202,10 +206,13 @@ def _named(line: UsageLine) -> str:
 def _place(name: str | None) -> UsageLine | None:
     if name is None:
         return None
+    wrong = InvalidField("`after` must be the `next` of a page.", field="after")
     try:
         place = _decoder.decode(base64.b64decode(name.encode(), b"-_", validate=True))
     except ValueError:  # of base64, of UTF-8 and of msgspec
-        raise InvalidField("`after` must be the `next` of a page.", field="after") from None
+        raise wrong from None
+    if not all(map(is_printable, place)):
+        raise wrong
     return UsageLine(*place, Totals())
 
 
