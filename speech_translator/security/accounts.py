@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Un
 from speech_translator.security import api_keys
 from speech_translator.security.api_keys import ApiKey
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
+from speech_translator.security.background import beside
 from speech_translator.security.idempotency import Idempotency, IdempotencyConfig
 from speech_translator.security.kept_sessions import KeptSessions
 from speech_translator.security.key_limits import KeyLimits
@@ -462,22 +462,12 @@ async def open_accounts(
             upkeep=upkeep,
             listener=listener,
         )
-        heard, swept = told.listen(accounts.hear), accounts.idempotency.sweep()
-        async with accounts.upkeep.running(), _beside(heard), _beside(swept):
+        heard = beside(lambda: told.listen(accounts.hear), "listening to revocations")
+        swept = beside(accounts.idempotency.sweep, "deleting kept answers")
+        async with accounts.upkeep.running(), heard, swept:
             yield accounts
     finally:
         await database.close()
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Work that goes on as long as the block runs."""
-    working = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        working.cancel()
-        await asyncio.wait([working])
 
 
 def key_subject(key_id: str) -> str:

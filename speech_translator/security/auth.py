@@ -159,12 +159,14 @@ class KeyAuthenticator:
     def forget(self, key_id: str) -> None:
         """A key has changed: the next request looks it up."""
         self._epoch += 1  # what is being looked up may be older than the change
+        self._under_way.pop(key_id, None)
         self._known.pop(key_id, None)
         self._unknown.pop(key_id, None)
 
     def forget_all(self) -> None:
         """Changes may have been missed: every key is looked up again."""
         self._epoch += 1
+        self._under_way.clear()
         self._known.clear()
         self._unknown.clear()
 
@@ -202,7 +204,8 @@ class KeyAuthenticator:
             raise
 
     def _fetched(self, key_id: str, task: asyncio.Task[KeyView | None]) -> None:
-        del self._under_way[key_id]
+        if self._under_way.get(key_id) is task:
+            del self._under_way[key_id]
         if not task.cancelled():
             task.exception()  # everybody who waited for it may have left
 

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from speech_translator.errors import StoreUnavailable
 from speech_translator.security.auth import unix_milliseconds
+from speech_translator.security.background import report
 from speech_translator.storage.keys import KeyStore, OldKeys
 
 DAY_MS = 24 * 3600 * 1000
@@ -170,7 +171,10 @@ class Upkeep:
 
     async def _run(self) -> None:
         while not self._stopping.is_set():
-            await self.step()
+            try:
+                await self.step()
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not end the upkeep
+                report("a step of the upkeep of accounts failed", error)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.flush_s):
                     await self._stopping.wait()

@@ -26,6 +26,7 @@ from typing import Literal
 import msgspec
 
 from speech_translator.errors import ConfigurationError, StoreUnavailable
+from speech_translator.security.background import report
 from speech_translator.storage.usage import Totals, UsageRow
 
 SUFFIX = ".usage"
@@ -238,9 +239,7 @@ class UsageJournal:
                 await step()
             except Exception as error:  # noqa: BLE001 - a fault of ours must not end the journal
                 self._on_event("failed")
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": "a step of the usage journal failed", "exception": error}
-                )
+                report("a step of the usage journal failed", error)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._stopping.wait()

@@ -158,6 +158,24 @@ async def test_a_look_up_that_a_revocation_overtakes_is_not_kept() -> None:
     assert not await world.enters()
 
 
+async def test_who_comes_after_a_revocation_does_not_wait_for_a_look_up_from_before_it() -> None:
+    world = World()
+    world.keys.gate = asyncio.Event()
+    before = asyncio.create_task(world.enters())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    world.keys.records[KEY.id] = replace(RECORD, revoked_at=1)
+    world.auth.forget(KEY.id)
+    after = asyncio.create_task(world.enters())
+    await asyncio.sleep(0)
+    world.auth.forget_all()
+    last = asyncio.create_task(world.enters())
+    await asyncio.sleep(0)
+    world.keys.gate.set()
+    assert [await before, await after, await last] == [True, False, False]
+    assert len(world.keys.asked) == 3
+
+
 async def test_many_requests_by_one_key_look_it_up_once() -> None:
     world = World()
     world.keys.gate = asyncio.Event()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -30,8 +31,11 @@ class Keys:
         self.old: list[str] = []
         self.asked: list[dict[str, Any]] = []
         self.down = False
+        self.broken = False
 
     async def touch(self, used: dict[str, int]) -> None:
+        if self.broken:
+            raise ValueError
         if self.down:
             raise StoreUnavailable("down")
         self.touched.append(dict(used))
@@ -186,3 +190,24 @@ def test_the_settings_have_the_same_defaults(field: str) -> None:
     }
     default = Settings.model_fields[names.get(field, field)].default
     assert getattr(UpkeepConfig(), field) == default
+
+
+async def test_a_fault_of_ours_is_told_and_ends_nothing() -> None:
+    world = World(flush_s=0.0)
+    told: list[dict[str, Any]] = []
+    failed = asyncio.Event()
+
+    def tell(_loop: object, context: dict[str, Any]) -> None:
+        told.append(context)
+        failed.set()
+
+    asyncio.get_running_loop().set_exception_handler(tell)
+    world.keys.broken = True
+    world.uses.used = {"k1": 1}
+    async with world.upkeep.running():
+        await failed.wait()
+        world.keys.broken = False
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert world.keys.touched == [{"k1": 1}]
+    assert isinstance(told[0]["exception"], ValueError)
