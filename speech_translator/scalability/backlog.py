@@ -38,6 +38,10 @@ class Backlog:
         """A call's caller has gone. Suspects and halves are looked at when it is their turn."""
         self._queue.forget(job)
 
+    def gives_way(self, job: Job) -> Job | None:
+        """As ``BatchQueue.gives_way``: what has been begun once is not given up."""
+        return self._queue.gives_way(job)
+
     def halve(self, jobs: list[Job]) -> None:
         """A batch raised: run each half by itself."""
         middle = len(jobs) // 2

@@ -4,6 +4,9 @@ Of the most urgent priority the owner who is furthest behind their share is serv
 (``fair_line.py``), with their oldest call. Others of its priority and group go with it when they
 are about as large: a batch takes as long as its largest item. Nothing waits for a batch to fill:
 when an engine is free and something waits, it goes.
+
+Where no more may wait, the least urgent gives way to what is more urgent, then the owner of the
+lower tier, then whoever has most waiting: a flood fills the queue for nobody else.
 """
 
 from __future__ import annotations
@@ -127,6 +130,23 @@ class BatchQueue:
             if wanted:
                 return [head, *self._company(head, self._groups.get(key))]
         return []
+
+    def gives_way(self, job: Job) -> Job | None:
+        """The job that is to be given up, so that there is room for ``job``; it stays until then.
+
+        None where nothing that waits comes behind it.
+        """
+        for priority, line in reversed(self._lines.items()):
+            if priority < job.priority:
+                return None
+            found = line.expendable()
+            if found is None:
+                continue
+            if priority > job.priority or found.weight < job.weight:
+                return found
+            fairer = line.length(found.owner) > line.length(job.owner) + 1
+            return found if found.weight == job.weight and fairer else None
+        return None
 
     def drain(self) -> list[Job]:
         """Take out everything, the most urgent first."""

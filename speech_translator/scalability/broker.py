@@ -116,7 +116,8 @@ class Broker:
         turns in the ratio of their ``weight``, each one's calls as they came.
 
         Raises:
-            Overloaded: the queue is full.
+            Overloaded: the queue is full, and nothing in it comes behind this call; or this one
+                gave way to another.
             DeadlineExceeded: no answer in time; a call that still waited never reaches the engine.
             EngineUnavailable: there is no such engine, or it does not start.
             EngineFailed, EngineTimeout, PoisonousInput: what this input did to the engine.

@@ -67,7 +67,7 @@ class Quarantined:
 
 @dataclass(frozen=True, slots=True)
 class CallRejected:
-    """A call was refused at the door. ``reason`` is the error's code."""
+    """A call was refused at the door, or gave way to another. ``reason`` is the error's code."""
 
     engine: str
     reason: str

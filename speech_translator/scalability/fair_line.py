@@ -87,6 +87,18 @@ class FairLine(Generic[J]):
             heappop(self._heap)  # it was served since, or has nothing left
         return None
 
+    def length(self, owner: str) -> int:
+        """Jobs of an owner that wait."""
+        return len(self._lines.get(owner, ()))
+
+    def expendable(self) -> J | None:
+        """What is given up first: the newest job of the smallest weight, then of the longest line.
+
+        As many steps as there are owners.
+        """
+        newest = (next(reversed(line)) for line in self._lines.values())
+        return min(newest, key=lambda job: (job.weight, -self.length(job.owner)), default=None)
+
     def _offer(self, owner: str) -> None:
         heappush(self._heap, (self._times[owner], next(self._turns), owner))
 

@@ -26,6 +26,7 @@ from speech_translator.scalability.engine_host import Exit, Host
 from speech_translator.scalability.events import (
     BatchDone,
     BrokerEvent,
+    CallRejected,
     EngineExited,
     EngineReady,
     EngineRestarting,
@@ -107,9 +108,7 @@ class Lane:
             raise self._unavailable()
         suspect = self._trial.is_suspect(job.call)
         if self._full():
-            places = sum(seat.info.concurrency for seat in self.seats if seat.info)
-            wait = self._pace.until_room(len(self._backlog), places)
-            raise Overloaded("Too much is waiting for this engine.", retry_after=wait)
+            self._make_room(job)
         if suspect:
             job.strikes = 1
             self._backlog.suspect(job)
@@ -124,6 +123,22 @@ class Lane:
         if self._called and len(self._backlog) >= self.spec.queue_limit:
             self._dispatch()
         return len(self._backlog) >= self.spec.queue_limit
+
+    def _make_room(self, job: Job) -> None:
+        """Give up what comes behind ``job``: its caller is told to come back.
+
+        Raises:
+            Overloaded: nothing does.
+        """
+        places = sum(seat.info.concurrency for seat in self.seats if seat.info)
+        wait = self._pace.until_room(len(self._backlog), places)
+        refusal = Overloaded("Too much is waiting for this engine.", retry_after=wait)
+        behind = self._backlog.gives_way(job)
+        if behind is None:
+            raise refusal
+        self._backlog.forget(behind)
+        fail(behind, refusal)
+        self._tell(CallRejected(self.spec.name, refusal.code))
 
     def forget(self, job: Job) -> None:
         """A job's caller has gone: it leaves the queue; what runs is thrown away when it ends."""

@@ -111,7 +111,12 @@ class World:
         return self.now
 
     def ask(
-        self, *texts: str, priority: Priority = Priority.INTERACTIVE, seconds: float = 60
+        self,
+        *texts: str,
+        priority: Priority = Priority.INTERACTIVE,
+        seconds: float = 60,
+        owner: str = "",
+        weight: int = 1,
     ) -> list[asyncio.Future[Result]]:
         """Calls that are taken in but not yet begun; ``turn`` begins them."""
         jobs = [
@@ -121,6 +126,8 @@ class World:
                 Deadline(self.now + seconds, self.clock),
                 asyncio.get_running_loop().create_future(),
                 self.now,
+                owner,
+                weight,
             )
             for text in texts
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from speech_translator.engines.values import Priority
@@ -18,6 +20,7 @@ from speech_translator.errors import (
 )
 from speech_translator.scalability.events import (
     BatchDone,
+    CallRejected,
     EngineExited,
     EngineRestarting,
     Quarantined,
@@ -119,6 +122,60 @@ async def test_a_full_queue_refuses_and_says_when_to_come_back() -> None:
     assert refused.value.retry_after == 1.0
     assert world.host.holds() == [["runs"]]
     assert world.lane.status().queued == 3
+
+
+@pytest.mark.parametrize(
+    ("waiting", "comes"),
+    [
+        ({"priority": Priority.BULK}, {}),
+        ({"priority": Priority.INTERACTIVE, "weight": 8}, {"priority": Priority.LIVE}),
+        ({"weight": 1, "owner": "free"}, {"weight": 4, "owner": "pro"}),
+        ({"owner": "flood"}, {"owner": "ada"}),
+    ],
+)
+async def test_in_a_full_queue_what_comes_behind_gives_way(
+    waiting: dict[str, Any], comes: dict[str, Any]
+) -> None:
+    world = World(queue_limit=3)
+    world.host.ready()
+    runs, first, second, newest = await world.asked("runs", "a", "b", "c", **waiting)
+    (taken,) = world.ask("d", **comes)
+    assert isinstance(newest.exception(), Overloaded)
+    assert not any(answer.done() for answer in (runs, first, second, taken))
+    assert world.told(CallRejected) == [CallRejected("echo", "overloaded")]
+    assert world.lane.status().queued == 3
+
+
+@pytest.mark.parametrize(
+    ("waiting", "comes"),
+    [
+        ({}, {"priority": Priority.BULK, "weight": 8}),
+        ({"weight": 4, "owner": "pro"}, {"weight": 1, "owner": "free"}),
+        ({"owner": "flood"}, {"owner": "flood"}),
+    ],
+)
+async def test_in_a_full_queue_what_comes_behind_is_refused(
+    waiting: dict[str, Any], comes: dict[str, Any]
+) -> None:
+    world = World(queue_limit=3)
+    world.host.ready()
+    answers = await world.asked("runs", "a", "b", "c", **waiting)
+    with pytest.raises(Overloaded):
+        world.ask("d", **comes)
+    assert not any(answer.done() for answer in answers)
+
+
+async def test_a_flood_leaves_everybody_as_much_room() -> None:
+    world = World(queue_limit=9)
+    world.host.ready()
+    flood = await world.asked("runs", *map(str, range(9)), owner="flood")
+    others = [world.ask(f"{owner} {n}", owner=owner) for n in range(3) for owner in ("ada", "bo")]
+    assert (
+        sum(isinstance(answer.done() and answer.exception(), Overloaded) for answer in flood) == 6
+    )
+    assert not any(answer.done() for (answer,) in others)
+    with pytest.raises(Overloaded):
+        world.ask("one more", owner="ada")
 
 
 async def test_who_leaves_makes_room() -> None:
