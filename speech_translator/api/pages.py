@@ -7,6 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 
 from speech_translator.errors import NotFound
@@ -18,8 +19,7 @@ PAGE_POLICY = (
     "connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-_PAGE_HEADERS = {"Content-Security-Policy": PAGE_POLICY, "Cache-Control": "no-cache"}
-_FILE_HEADERS = {"Cache-Control": "public, max-age=3600"}
+_SWAGGER_HEADERS = {"Cache-Control": "public, max-age=3600"}
 _TYPES: Mapping[str, str] = {
     ".js": "text/javascript",
     ".css": "text/css",
@@ -28,20 +28,21 @@ _TYPES: Mapping[str, str] = {
 _SWAGGER_FILES = frozenset({"swagger-ui-bundle.js", "swagger-ui.css"})
 
 
-def page(name: str) -> Response:
-    """An HTML page of ours."""
-    return FileResponse(_WEB / name, media_type="text/html", headers=_PAGE_HEADERS)
+def page(name: str, asked: Headers) -> Response:
+    """An HTML page of ours; ``asked`` are the request's headers."""
+    return _revalidated(_WEB / name, "text/html", {"Content-Security-Policy": PAGE_POLICY}, asked)
 
 
-def asset(name: str) -> Response:
-    """A file that our pages load.
+def asset(name: str, asked: Headers) -> Response:
+    """A file that our pages load; ``asked`` are the request's headers.
 
     Raises:
         NotFound: there is no such file.
     """
     if name not in _assets():
         raise NotFound("There is no such file.")
-    return _file(_WEB / name)
+    path = _WEB / name
+    return _revalidated(path, _TYPES[path.suffix], {}, asked)
 
 
 def swagger_file(name: str) -> Response:
@@ -52,11 +53,20 @@ def swagger_file(name: str) -> Response:
     """
     if name not in _SWAGGER_FILES:
         raise NotFound("There is no such file.")
-    return _file(_swagger_directory() / name)
+    path = _swagger_directory() / name
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers=_SWAGGER_HEADERS)
 
 
-def _file(path: Path) -> Response:
-    return FileResponse(path, media_type=_TYPES[path.suffix], headers=_FILE_HEADERS)
+def _revalidated(
+    path: Path, media_type: str, headers: Mapping[str, str], asked: Headers
+) -> Response:
+    """A file that browsers ask about each time: modules of two versions must not meet in a page."""
+    headers = {**headers, "Cache-Control": "no-cache"}
+    answer = FileResponse(path, media_type=media_type, headers=headers, stat_result=path.stat())
+    tag = answer.headers["etag"]
+    if tag in asked.get("if-none-match", ""):
+        return Response(status_code=304, headers={**headers, "ETag": tag})
+    return answer
 
 
 @cache

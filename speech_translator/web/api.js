@@ -97,6 +97,7 @@ export async function upload(path, form, { onProgress, signal }) {
     request.setRequestHeader("Authorization", `Bearer ${text}`);
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
     request.onload = () => {
+      if (request.status === 401) forgetToken(); // it was closed; the next try gets another
       if (request.status < 300) resolve(request.response);
       else reject(new Refused(request.status, request.response ?? {}));
     };

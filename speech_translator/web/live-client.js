@@ -11,6 +11,7 @@ const BUFFERED_BYTES = 256 * 1024; // more than this would only wait in the brow
 const WAITS_MS = [200, 500, 1000, 2000, 4000, 8000];
 const GIVE_UP_MS = 5 * 60_000;
 const FIRST_TRIES = 3;
+const SILENT_MS = 30_000; // the service acknowledges silence, too: a connection this quiet is gone
 const GOES_ON = new Set(["slow_consumer", "shutting_down", "draining"]);
 
 export class LiveClient {
@@ -24,6 +25,7 @@ export class LiveClient {
   #session = 0;
   #tries = 0;
   #lostAt = 0;
+  #heardAt = 0;
   #timer = 0;
   #ending = false;
   #endSent = false;
@@ -33,12 +35,13 @@ export class LiveClient {
 
   // request: the first message; open(): a promise of a WebSocket; onEvent(event, seconds, session):
   // `seconds` is what its times count from; onState(name, problem): connecting, ready, reconnecting
-  // or ended.
-  constructor(request, { open, onEvent, onState }) {
+  // or ended; now(): a clock in milliseconds.
+  constructor(request, { open, onEvent, onState, now = Date.now }) {
     this.request = request;
     this.open = open;
     this.onEvent = onEvent;
     this.onState = onState;
+    this.now = now;
     this.#connect();
   }
 
@@ -46,6 +49,7 @@ export class LiveClient {
   push(samples) {
     if (this.#over || this.#ending) return;
     this.#keeper.append(samples);
+    if (this.#ready && this.now() - this.#heardAt >= SILENT_MS) this.#leave();
     this.#pump();
   }
 
@@ -98,7 +102,15 @@ export class LiveClient {
     return this.request;
   }
 
+  // Does not wait for the other side, which is not there.
+  #leave() {
+    const socket = this.#socket;
+    this.#closed(1006, "");
+    socket.close();
+  }
+
   #take(event) {
+    this.#heardAt = this.now();
     this.#seq = Math.max(this.#seq, event.seq);
     if (event.type === "ready") this.#begin(event);
     else if (event.type === "ack") this.#keeper.forget(this.#place(event.audio_s));
@@ -165,7 +177,7 @@ export class LiveClient {
   }
 
   #again() {
-    const now = Date.now();
+    const now = this.now();
     this.#lostAt ||= now;
     if (this.#over) return;
     if (now - this.#lostAt > GIVE_UP_MS || (!this.#session && this.#tries >= FIRST_TRIES)) {

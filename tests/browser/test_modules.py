@@ -1,0 +1,345 @@
+"""The page's modules that know no document, in the browser that they are written for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from speech_translator.api.pages import PAGE_POLICY
+from tests.browser.served import serve_files
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """A page without anything, under the policy of ours, beside the modules."""
+    with serve_files(PAGE_POLICY) as address, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(address)
+        yield page
+
+
+def run(page: Page, code: str, argument: object = None) -> Any:
+    return page.evaluate(code, argument)
+
+
+SEGMENTS = [
+    {
+        "start": 0.5,
+        "end": 2.0,
+        "text": "Hello,\n\nyou --> there",
+        "translation": "<b>Olá</b> & você",
+    },
+    {"start": 3661.25, "end": 3662.0, "text": "  ", "translation": ""},
+    {"start": 3661.25, "end": 3662.9996, "text": "End.", "translation": "Fim."},
+]
+
+
+def test_subtitles_hold_what_was_said_and_nothing_that_breaks_them(page: Page) -> None:
+    srt, vtt, text = run(
+        page,
+        """async (segments) => {
+          const {toSrt, toVtt, toText} = await import("./assets/exports.js");
+          const translated = toText(segments, "translation");
+          return [toSrt(segments, "both"), toVtt(segments, "both"), translated];
+        }""",
+        SEGMENTS,
+    )
+    assert srt == (
+        "1\n00:00:00,500 --> 00:00:02,000\nHello, you --> there\n<b>Olá</b> & você\n\n"
+        "2\n01:01:01,250 --> 01:01:03,000\nEnd.\nFim.\n"
+    )
+    assert vtt == (
+        "WEBVTT\n\n00:00:00.500 --> 00:00:02.000\nHello, you --&gt; there\n"
+        "&lt;b&gt;Olá&lt;/b&gt; &amp; você\n"
+        "\n01:01:01.250 --> 01:01:03.000\nEnd.\nFim.\n"
+    )
+    assert text == "<b>Olá</b> & você\nFim.\n"
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 44_100, 48_000, 96_000])
+def test_sound_of_any_rate_keeps_its_tone_and_gains_no_other(page: Page, rate: int) -> None:
+    """A tone below 8 kHz comes out as it was, one above is gone; pieces leave no seams."""
+    kept, gone, apart, length = run(
+        page,
+        """async (rate) => {
+          const {Resampler} = await import("./assets/resampler.js");
+          const tone = (hertz) =>
+            Float32Array.from({length: rate}, (_, i) => Math.sin((2 * Math.PI * hertz * i) / rate));
+          const level = (samples) => Math.sqrt(
+            samples.slice(400, -400).reduce((sum, one) => sum + one * one, 0) /
+              (samples.length - 800));
+          const all = (samples, size) => {
+            const resampler = new Resampler(rate, 16000);
+            const output = [];
+            for (let i = 0; i < samples.length; i += size) {
+              output.push(...resampler.process(samples.subarray(i, i + size)));
+            }
+            return output;
+          };
+          const speech = all(tone(1000), 128);
+          const whole = all(tone(1000), rate);
+          const expected = (i) => Math.sin((2 * Math.PI * 1000 * i) / 16000);
+          return [
+            Math.max(...speech.slice(400, -400).map((one, i) => Math.abs(one - expected(i + 400)))),
+            rate > 16000 ? level(all(tone(Math.min(9500, rate * 0.45)), 128)) : 0,
+            Math.max(...speech.map((one, i) => Math.abs(one - whole[i]))),
+            speech.length,
+          ];
+        }""",
+        rate,
+    )
+    assert kept < 0.003
+    assert gone < 0.003
+    assert apart == 0
+    assert 16_000 - 40 <= length <= 16_000
+
+
+def test_sound_that_is_kept_too_long_is_read_as_silence(page: Page) -> None:
+    found = run(
+        page,
+        """async () => {
+          const {AudioKeeper} = await import("./assets/audio-keeper.js");
+          const keeper = new AudioKeeper(30);
+          for (let i = 1; i <= 6; i += 1) keeper.append(new Int16Array(10).fill(i));
+          const read = (from) => [...(keeper.read(from, 10) ?? [])];
+          const pieces = [15, 25, 35, 58, 60].map(read);
+          const before = [keeper.start, keeper.end, ...pieces];
+          keeper.forget(45);
+          return [...before, keeper.start];
+        }""",
+    )
+    start, end, lost, border, middle, last, none, kept = found
+    assert (start, end) == (30, 60)
+    assert lost == [0] * 10
+    assert border == [0] * 5
+    assert middle == [4] * 5
+    assert last == [6] * 2
+    assert none == []
+    assert kept == 40
+
+
+def test_captions_count_characters_as_the_service_does(page: Page) -> None:
+    """A partial gives way to the next one and to its final; a new session counts anew."""
+    found = run(
+        page,
+        """async () => {
+          const {Captions} = await import("./assets/captions.js");
+          const captions = new Captions();
+          const event = (rest) => ({segment_id: 1, start: 1, end: 2, language: "en",
+            translations: {}, ...rest});
+          const partial = event({type: "partial", text: "🙂 good day", confirmed_chars: 6});
+          captions.take(partial, 0, 1, "pt");
+          const [{confirmed}] = captions.partials;
+          captions.take(event({type: "partial", text: ""}), 0, 1, "pt");
+          const back = captions.partials.length;
+          captions.take(partial, 0, 1, "pt");
+          const final = (text, pt) => event({type: "final", text, translations: {pt}});
+          captions.take(final("Good.", "Bom."), 0, 1, "pt");
+          captions.take(event({type: "partial", text: "And", confirmed_chars: 0}), 10, 2, "pt");
+          captions.take(final("And?", "E?"), 10, 2, "pt");
+          return [confirmed, back, captions.partials.length,
+            captions.finals.map(({start, text, translation}) => [start, text, translation])];
+        }""",
+    )
+    assert found == ["🙂 good", 0, 0, [[1, "Good.", "Bom."], [11, "And?", "E?"]]]
+
+
+SOCKETS = """
+  const {LiveClient} = await import("./assets/live-client.js");
+  const sockets = [], events = [], states = [];
+  let time = 0;
+  class Socket extends EventTarget {
+    bufferedAmount = 0;
+    sent = [];
+    send(data) { this.sent.push(typeof data === "string" ? JSON.parse(data) : [...data]); }
+    close() { this.closed = true; }
+    open() { this.dispatchEvent(new Event("open")); }
+    tell(event) {
+      this.dispatchEvent(new MessageEvent("message", {data: JSON.stringify(event)}));
+    }
+    drop(code, reason = "") { this.dispatchEvent(new CloseEvent("close", {code, reason})); }
+    heard() { return this.sent.filter(Array.isArray).flat(); }
+    said() { return this.sent.filter((one) => !Array.isArray(one)); }
+  }
+  const next = async (place) => {
+    for (let i = 0; i < 500 && sockets.length <= place; i += 1) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    return sockets[place];
+  };
+  const client = new LiveClient({source_language: "en"}, {
+    open: async () => { sockets.push(new Socket()); return sockets.at(-1); },
+    onEvent: (event, offset, session) => events.push([event.type, offset, session]),
+    onState: (name, problem) => states.push(problem ? `${name}: ${problem.code}` : name),
+    now: () => time,
+  });
+  const second = (value) => new Int16Array(16000).fill(value);
+  const ready = (seq, rest) => ({type: "ready", seq, resumed: false, audio_s: 0,
+    resume_token: `token ${seq}`, ...rest});
+"""
+
+
+def live(page: Page, code: str) -> Any:
+    return run(page, f"async () => {{ {SOCKETS} {code} }}")
+
+
+def test_a_session_goes_on_where_the_service_says(page: Page) -> None:
+    first, again, ends, states = live(
+        page,
+        """
+        const one = await next(0);
+        one.open();
+        client.push(second(1)); client.push(second(2)); // before it is ready
+        one.tell(ready(1));
+        client.push(second(3));
+        one.tell({type: "ack", seq: 5, audio_s: 1});
+        one.drop(1006);
+        client.push(second(4)); // while there is no connection
+        const two = await next(1);
+        two.open();
+        two.tell(ready(7, {resumed: true, audio_s: 1.5}));
+        client.end();
+        two.tell({type: "done", seq: 8, reason: "end"});
+        two.drop(1000, "end");
+        const count = (socket) => [1, 2, 3, 4].map((value) =>
+          socket.heard().filter((sample) => sample === value).length);
+        const [resume, ...ends] = two.said();
+        return [[one.said()[0], count(one)], [resume, count(two)], ends, states];
+        """,
+    )
+    assert first == [{"source_language": "en"}, [16_000, 16_000, 16_000, 0]]
+    assert again == [
+        {"type": "resume", "token": "token 1", "last_seq": 5},
+        [0, 8000, 16_000, 16_000],
+    ]
+    assert ends == [{"type": "end"}]
+    assert states == ["connecting", "ready", "reconnecting", "reconnecting", "ready", "ended"]
+
+
+def test_what_was_not_acknowledged_goes_into_a_new_session(page: Page) -> None:
+    """When the service kept nothing; times then count from where that one begins."""
+    first, heard, events = live(
+        page,
+        """
+        const one = await next(0);
+        one.open(); one.tell(ready(1));
+        client.push(second(1)); client.push(second(2));
+        one.tell({type: "ack", seq: 4, audio_s: 1});
+        one.drop(1006);
+        const two = await next(1);
+        two.open();
+        two.tell({type: "error", seq: 1, code: "resume_refused", fatal: true, message: ""});
+        two.drop(1008, "resume_refused");
+        const three = await next(2);
+        three.open(); three.tell(ready(1));
+        three.tell({type: "final", seq: 2});
+        client.abandon();
+        return [three.said()[0], [...new Set(three.heard())], events];
+        """,
+    )
+    assert first == {"source_language": "en"}
+    assert heard == [2]
+    assert events == [["final", 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "ended"),
+    [
+        (1008, "unauthenticated", "ended: unauthenticated"),
+        (1008, "limit_exceeded", "ended: limit_exceeded"),
+        (4001, "superseded", "ended: superseded"),
+        (1009, "payload_too_large", "ended: payload_too_large"),
+        (1008, "slow_consumer", "reconnecting"),
+        (1012, "draining", "reconnecting"),
+        (1013, "overloaded", "reconnecting"),
+        (1011, "internal", "reconnecting"),
+    ],
+)
+def test_a_close_is_final_or_not(page: Page, code: int, reason: str, ended: str) -> None:
+    states = live(
+        page,
+        f"""
+        const one = await next(0);
+        one.open(); one.tell(ready(1));
+        one.drop({code}, "{reason}");
+        const last = states.at(-1);
+        client.abandon();
+        return [last, states.at(-1).split(":")[0]];
+        """,
+    )
+    assert states == [ended, "ended"]
+
+
+def test_a_service_that_stops_is_left_for_a_new_session(page: Page) -> None:
+    first = live(
+        page,
+        """
+        const one = await next(0);
+        one.open(); one.tell(ready(1));
+        one.tell({type: "done", seq: 2, reason: "shutting_down"});
+        one.drop(1012, "shutting_down");
+        const two = await next(1);
+        two.open();
+        client.abandon();
+        return two.said()[0];
+        """,
+    )
+    assert first == {"source_language": "en"}
+
+
+def test_a_service_that_refuses_from_the_start_is_not_asked_for_ever(page: Page) -> None:
+    sockets, last = live(
+        page,
+        """
+        for (let i = 0; i < 4; i += 1) (await next(i)).drop(1006);
+        return [sockets.length, states.at(-1)];
+        """,
+    )
+    assert (sockets, last) == (4, "ended: refused")
+
+
+def test_a_stop_while_the_connection_is_lost_still_brings_the_last_words(page: Page) -> None:
+    heard, said, last = live(
+        page,
+        """
+        const one = await next(0);
+        one.open(); one.tell(ready(1));
+        one.drop(1006);
+        client.push(second(1));
+        client.end();
+        client.push(second(2)); // after the end: not heard
+        const two = await next(1);
+        two.open(); two.tell(ready(3, {resumed: true}));
+        two.tell({type: "done", seq: 4, reason: "end"});
+        two.drop(1000, "end");
+        return [[...new Set(two.heard())], two.said().at(-1), states.at(-1)];
+        """,
+    )
+    assert (heard, said, last) == ([1], {"type": "end"}, "ended")
+
+
+def test_a_connection_that_tells_nothing_any_more_is_taken_for_broken(page: Page) -> None:
+    """As after a change of networks, which the browser may not notice for minutes."""
+    before, closed, first = live(
+        page,
+        """
+        const one = await next(0);
+        one.open(); one.tell(ready(1));
+        time += 29_000;
+        one.tell({type: "ack", seq: 3, audio_s: 0});
+        time += 29_000;
+        client.push(second(1));
+        const before = states.at(-1);
+        time += 2_000;
+        client.push(second(2));
+        const two = await next(1);
+        two.open();
+        client.abandon();
+        return [before, one.closed, two.said()[0]];
+        """,
+    )
+    assert (before, closed) == ("ready", True)
+    assert first == {"type": "resume", "token": "token 1", "last_seq": 3}
