@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection, Request
 
 from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.body import Pace, check_declared, read_json
+from speech_translator.api.keyless_bodies import KeylessBodies
 from speech_translator.api.metering import Metering
 from speech_translator.engines.values import EngineInfo, Priority, Task
 from speech_translator.errors import InvalidField, Overloaded
@@ -42,7 +43,8 @@ class ApiState:
 
     ``services`` is None until the lifespan has opened them. ``tasks`` gives the task of each
     configured engine; ``started_at`` and ``stop_at`` are points of ``time.monotonic``, the latter
-    None until the service begins to stop; ``recordings`` are being received or worked on.
+    None until the service begins to stop; ``recordings`` are being received or worked on;
+    ``keyless`` bounds the bodies that are read before their key.
     """
 
     settings: Settings
@@ -57,6 +59,7 @@ class ApiState:
     stop_at: float | None = None
     started_at: float = field(default_factory=time.monotonic)
     recordings: int = 0
+    keyless: KeylessBodies = field(default_factory=KeylessBodies)
     languages: tuple[tuple[EngineInfo, ...], bytes] | None = None  # kept body of /languages
     openapi: bytes | None = None  # kept body of /openapi.json
 

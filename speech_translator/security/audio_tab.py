@@ -48,7 +48,11 @@ class AudioTab:
             LimitExceeded: there is no sound left to be heard.
             StoreUnavailable: the counters cannot be reached.
         """
-        await self._take(1)
+        try:
+            await self._take(1)
+        except asyncio.CancelledError:
+            await self.close()  # nobody else will
+            raise
         assert self._reserved is not None  # noqa: S101 - just taken
         self.decision = self._reserved.decision
 

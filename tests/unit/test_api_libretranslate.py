@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
+from speech_translator.api import keyless_bodies
 from tests.support.api import running
 
 LOCAL = {"host": "localhost:8000"}
@@ -111,3 +113,39 @@ async def test_a_scope_is_needed_and_a_body_has_its_bounds(api):
     fields = {"q": "Hello.", "source": "en", "target": "pt", "api_key": key}
     assert (await ask(api, **fields)).status_code == 403
     assert (await ask(api, **{**fields, "q": "x" * 3_000_000})).status_code == 413
+
+
+async def test_what_is_detected_is_a_request_that_counts(api):
+    key = await key_of(api)
+    assert (await ask(api, "/detect", q="Good morning.", api_key=key)).status_code == 200
+    month = (await api.client.get("/usage", headers={"X-API-Key": key})).json()["month"]
+    assert month == {"requests": 1, "characters": 0, "audio_seconds": 0.0}
+
+
+async def test_strangers_who_send_slowly_take_no_place_from_who_is_known(api, monkeypatch):
+    monkeypatch.setattr(keyless_bodies, "PLACES_OF_ONE", 2)
+    key = await key_of(api)
+    fields = json.dumps({"q": "Hello.", "source": "en", "target": "pt", "api_key": key}).encode()
+    begun, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slowly():
+        yield fields[:5]
+        begun.release()
+        await go_on.wait()
+        yield fields[5:]
+
+    kind = {"Content-Type": "application/json"}
+    sending = [
+        asyncio.create_task(api.client.post("/translate", content=slowly(), headers=kind))
+        for _ in range(2)
+    ]
+    for _ in sending:
+        await begun.acquire()
+    refused = await api.client.post("/translate", content=fields, headers=kind)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    known = await api.client.post("/translate", content=fields, headers={**kind, "X-API-Key": key})
+    assert known.status_code == 200
+    go_on.set()
+    assert [(await one).status_code for one in sending] == [200, 200]
+    again = await api.client.post("/translate", content=fields, headers=kind)
+    assert again.status_code == 200

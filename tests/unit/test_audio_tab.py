@@ -130,6 +130,22 @@ class Slow(MemoryLimitStore):
         return decision
 
 
+async def test_a_session_that_is_cut_off_before_it_begins_leaves_nothing_taken() -> None:
+    store = Slow()
+    world = World(store)
+    store.answers.clear()
+    opening = asyncio.create_task(world.tab().open())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await world.left() == 50
+    opening.cancel()
+    await asyncio.sleep(0)
+    store.answers.set()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert await world.left() == 60
+
+
 async def test_a_session_that_ends_while_it_asks_leaves_nothing_taken() -> None:
     store = Slow()
     world = World(store)

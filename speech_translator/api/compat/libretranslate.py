@@ -1,7 +1,8 @@
 """``POST /translate`` and ``/detect`` in LibreTranslate's shapes (https://docs.libretranslate.com).
 
 Its clients send the key in the body, as ``api_key``. A request without a key in its headers is
-therefore read, within the bounds of every body, before its key is known; here and nowhere else.
+therefore read before its key is known; here and nowhere else, in less time than other bodies have,
+and only so many at once.
 Errors are ``{"error": "..."}`` with that project's statuses: 400 for what must change and for a
 missing key, 403 for a wrong one, 429 for a limit.
 """
@@ -28,6 +29,7 @@ from speech_translator.api.compat.libretranslate_schemas import (
     LibreTranslateRequest,
 )
 from speech_translator.api.dependencies import admitted, request_context, state_of
+from speech_translator.api.metering import reserved
 from speech_translator.api.openapi import errors, ref
 from speech_translator.api.parsing import source_language, target_language
 from speech_translator.api.text_work import TextWork, Used, checked_length, translated
@@ -39,7 +41,7 @@ from speech_translator.errors import (
 )
 from speech_translator.problems import retry_after_of, status_of
 from speech_translator.scalability.results import Translation
-from speech_translator.security.guard import Caller, credential_of
+from speech_translator.security.guard import Caller, address_block, credential_of, peer_of
 from speech_translator.security.scopes import Scope
 from speech_translator.text import detect_language
 
@@ -152,7 +154,8 @@ async def _detect(request: Request) -> Response:
     fields, caller = await _received(request)
     query = _text(fields, "q")
     checked_length([query], state_of(request).settings, caller.tier)
-    found = await asyncio.to_thread(detect_language, query)
+    async with reserved(request, state_of(request).metering, caller, "translate"):
+        found = await asyncio.to_thread(detect_language, query)
     if found.language is None:
         return json_response([LibreDetection(confidence=0.0, language=_FALLBACK)])
     confidence = round(100 * found.confidence, 1)
@@ -161,10 +164,13 @@ async def _detect(request: Request) -> Response:
 
 async def _received(request: Request) -> tuple[Mapping[str, Any], Caller]:
     """The fields, and who asks by a key in the headers or among them."""
+    state = state_of(request)
+    idle_s = state.settings.body_timeout_s
     if credential_of(request) is not None:
         caller = await _let_in(request, None)
-        return await _fields(request), caller
-    fields = await _fields(request)
+        return await _fields(request, Pace(idle_s, state.settings.request_timeout_s)), caller
+    with state.keyless.place(address_block(peer_of(request))):
+        fields = await _fields(request, Pace(idle_s, idle_s))
     key = fields.get("api_key")
     return fields, await _let_in(request, key if isinstance(key, str) and key else None)
 
@@ -177,14 +183,9 @@ async def _let_in(request: Request, key: str | None) -> Caller:
         raise
 
 
-async def _fields(request: Request) -> Mapping[str, Any]:
+async def _fields(request: Request, pace: Pace) -> Mapping[str, Any]:
     """What was sent as JSON, or as a form."""
-    settings = state_of(request).settings
-    reader = BodyReader(
-        request,
-        limit=settings.max_body_bytes,
-        pace=Pace(settings.body_timeout_s, settings.request_timeout_s),
-    )
+    reader = BodyReader(request, limit=state_of(request).settings.max_body_bytes, pace=pace)
     data = await reader.whole()
     if media_type_of(request.headers) != FORM_TYPE or data.lstrip()[:1] == b"{":
         return decode_json(data, _FIELDS)
