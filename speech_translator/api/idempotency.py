@@ -20,7 +20,7 @@ from speech_translator.errors import InvalidField, StoreUnavailable
 from speech_translator.security.guard import Caller
 from speech_translator.security.idempotency import HEADER, Answer, Begun, Idempotency
 from speech_translator.security.quotas import Reservation
-from speech_translator.security.usage_journal import UsageEntry
+from speech_translator.security.usage_segments import UsageEntry
 
 REPLAYED = "Idempotency-Replayed"
 _NOT_KEPT = frozenset({"content-type", "content-length", "set-cookie"})

@@ -24,7 +24,7 @@ from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.limits import Debit, Decision, Policy, Rate, Window
 from speech_translator.security.rate_limiter import exceeded
 from speech_translator.security.tiers import Tier
-from speech_translator.security.usage_journal import UsageEntry
+from speech_translator.security.usage_segments import UsageEntry
 from speech_translator.storage.usage import Operation
 
 CHARACTERS_MINUTE = "characters-minute"

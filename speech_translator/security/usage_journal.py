@@ -14,54 +14,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import time
-import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from speech_translator.errors import ConfigurationError, StoreUnavailable
 from speech_translator.security.background import report
+from speech_translator.security.usage_segments import (
+    SUFFIX,
+    Held,
+    Segment,
+    UsageEntry,
+    add,
+    entry_of,
+    left_behind,
+    lines_of,
+    locked,
+    prepare,
+    read,
+    rows_of,
+)
 from speech_translator.storage.usage import Totals, UsageRow
-
-SUFFIX = ".usage"
 
 Apply = Callable[[str, Sequence[UsageRow]], Awaitable[bool]]
 """Adds a segment to the database; raises ``StoreUnavailable``."""
 
-Held = dict[tuple[str, str, str, str], Totals]
-"""Sums by day, owner, key and operation."""
-
 _MAX_UNWRITTEN = 100_000
 
 JournalEvent = Literal["unwritten", "unapplied", "applied", "damaged", "failed"]
-
-
-class UsageEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One act that is counted, on a UTC day."""
-
-    day: str
-    owner: str
-    key_id: str
-    operation: str
-    requests: int
-    characters: int
-    audio_ms: int
-
-    @property
-    def row(self) -> UsageRow:
-        """As the database has it."""
-        return UsageRow(self.day, self.owner, self.key_id, self.operation, self.used)
-
-    @property
-    def used(self) -> Totals:
-        """The amounts."""
-        return Totals(self.requests, self.characters, self.audio_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,40 +64,6 @@ class JournalConfig:
     apply_s: float = 3.0
     adopt_s: float = 60.0
     close_s: float = 3.0
-
-
-class _Segment:
-    """One file, locked by this process."""
-
-    def __init__(self, directory: Path) -> None:
-        self.id = uuid.uuid4().hex
-        self.path = directory / f"{self.id}{SUFFIX}"
-        self.size = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
-        self._descriptor = os.open(self.path, flags, 0o600)
-        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
-
-    def write(self, lines: bytes) -> None:
-        """Add lines, to be found again after a power cut; all or, by a shorter file, none."""
-        try:
-            left = memoryview(lines)
-            while left:
-                left = left[os.write(self._descriptor, left) :]
-            os.fsync(self._descriptor)
-        except OSError:
-            os.ftruncate(self._descriptor, self.size)
-            raise
-        self.size += len(lines)
-
-    def remove(self) -> None:
-        """It is in the database."""
-        self.path.unlink(missing_ok=True)
-        self.close()
-
-    def close(self) -> None:
-        """Leave it to whoever comes next."""
-        with contextlib.suppress(OSError):
-            os.close(self._descriptor)
 
 
 class UsageJournal:
@@ -138,8 +87,8 @@ class UsageJournal:
         self._on_event = on_event
         self._unwritten: list[UsageEntry] = []
         self._writing: list[UsageEntry] = []
-        self._open: _Segment | None = None
-        self._closed: _Segment | None = None
+        self._open: Segment | None = None
+        self._closed: Segment | None = None
         self._in_open: Held = {}
         self._in_closed: Held = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -158,7 +107,7 @@ class UsageJournal:
             ConfigurationError: the directory cannot be written.
         """
         try:
-            await asyncio.to_thread(_prepare, self._config.directory)
+            await asyncio.to_thread(prepare, self._config.directory)
         except OSError as error:
             raise ConfigurationError(
                 f"Usage cannot be written down ({error.strerror}). Set DATA_DIR to a directory "
@@ -193,8 +142,8 @@ class UsageJournal:
         self._unwritten.append(entry)
         if len(self._unwritten) > _MAX_UNWRITTEN:  # the disk is full: only the sums are kept
             held: Held = {}
-            _add(held, self._unwritten)
-            self._unwritten = [_entry(key, used) for key, used in held.items()]
+            add(held, self._unwritten)
+            self._unwritten = [entry_of(key, used) for key, used in held.items()]
 
     def pending(
         self, *, first: str, last: str, owner: str | None = None, key_id: str | None = None
@@ -209,8 +158,8 @@ class UsageJournal:
         """The same of each key that was used."""
         found: dict[str, Totals] = {}
         unwritten: Held = {}
-        _add(unwritten, self._unwritten)
-        _add(unwritten, self._writing)
+        add(unwritten, self._unwritten)
+        add(unwritten, self._writing)
         for held in (unwritten, self._in_open, self._in_closed):
             for (day, whose, key, _), used in held.items():
                 if first <= day <= last and owner in {None, whose}:
@@ -229,7 +178,7 @@ class UsageJournal:
 
     async def adopt(self) -> None:
         """Bring to the database what other processes left behind."""
-        for path in await asyncio.to_thread(_left_behind, self._config.directory):
+        for path in await asyncio.to_thread(left_behind, self._config.directory):
             if not await self._adopt_one(path):
                 break  # nor would the next one be taken
 
@@ -253,20 +202,27 @@ class UsageJournal:
             await self.adopt()
 
     async def _write(self) -> None:
-        """Put onto disk what was counted since the last time."""
-        async with self._writing_lock:
-            await self._write_now()
+        """Put onto disk what was counted since the last time.
+
+        To its end, also where who asked is cut off: what a thread writes cannot be called back, and
+        a file of which the sums do not know would be deleted.
+        """
+        writing = asyncio.create_task(self._write_now())
+        await asyncio.shield(writing)
 
     async def _write_now(self) -> None:
-        if not self._unwritten:
-            return
+        async with self._writing_lock:
+            if self._unwritten:
+                await self._write_unwritten()
+
+    async def _write_unwritten(self) -> None:
         self._writing, self._unwritten = self._unwritten, []
-        lines = b"".join(msgspec.json.encode(entry) + b"\n" for entry in self._writing)
+        lines = lines_of(self._writing)
         try:
             if self._open is None:
-                self._open = await asyncio.to_thread(_Segment, self._config.directory)
+                self._open = await asyncio.to_thread(Segment, self._config.directory)
             await asyncio.to_thread(self._open.write, lines)
-            _add(self._in_open, self._writing)
+            add(self._in_open, self._writing)
         except OSError:
             self._unwritten = self._writing + self._unwritten
             self._on_event("unwritten")
@@ -284,7 +240,7 @@ class UsageJournal:
                 return
             self.version += 1
             try:
-                await self._apply(self._closed.id, _rows(self._in_closed))
+                await self._apply(self._closed.id, rows_of(self._in_closed))
                 done, self._closed, self._in_closed = self._closed, None, {}
             except StoreUnavailable:
                 self._on_event("unapplied")
@@ -296,16 +252,16 @@ class UsageJournal:
 
     async def _adopt_one(self, path: Path) -> bool:
         """Bring one segment, unless its process lives; False when the database is away."""
-        locked = await asyncio.to_thread(_locked, path)
-        if locked is None:
+        lock = await asyncio.to_thread(locked, path)
+        if lock is None:
             return True
         try:
-            entries, whole = await asyncio.to_thread(_read, path)
+            entries, whole = await asyncio.to_thread(read, path)
             if not whole:
                 self._on_event("damaged")
             found: Held = {}
-            _add(found, entries)
-            await self._apply(path.name.removesuffix(SUFFIX), _rows(found))
+            add(found, entries)
+            await self._apply(path.name.removesuffix(SUFFIX), rows_of(found))
             await asyncio.to_thread(path.unlink, missing_ok=True)
         except OSError:
             self._on_event("unapplied")
@@ -313,62 +269,5 @@ class UsageJournal:
             self._on_event("unapplied")
             return False
         finally:
-            os.close(locked)
+            os.close(lock)
         return True
-
-
-def _prepare(directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    probe = directory / f".{uuid.uuid4().hex}"
-    probe.touch(mode=0o600)
-    probe.unlink()
-
-
-def _entry(key: tuple[str, str, str, str], used: Totals) -> UsageEntry:
-    return UsageEntry(*key, used.requests, used.characters, used.audio_ms)
-
-
-def _add(held: Held, entries: Iterable[UsageEntry]) -> None:
-    for entry in entries:
-        key = (entry.day, entry.owner, entry.key_id, entry.operation)
-        held[key] = held.get(key, Totals()) + entry.used
-
-
-def _rows(held: Held) -> list[UsageRow]:
-    return [UsageRow(*key, used) for key, used in held.items()]
-
-
-def _left_behind(directory: Path) -> list[Path]:
-    return sorted(directory.glob(f"*{SUFFIX}"))
-
-
-def _locked(path: Path) -> int | None:
-    """The file, locked; None when its process lives, or somebody else was quicker."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.stat().st_ino == os.fstat(descriptor).st_ino:
-            return descriptor
-    except OSError:  # locked, or gone
-        pass
-    os.close(descriptor)
-    return None
-
-
-def _read(path: Path) -> tuple[list[UsageEntry], bool]:
-    """Entries of a segment, and whether every whole line of it could be read.
-
-    A last line without its end was being written when the process was killed: it does not count.
-    """
-    *lines, _torn = path.read_bytes().split(b"\n")
-    decoder = msgspec.json.Decoder(UsageEntry)
-    entries, whole = [], True
-    for line in lines:
-        try:
-            entries.append(decoder.decode(line))
-        except msgspec.MsgspecError:
-            whole = False
-    return entries, whole

@@ -17,7 +17,7 @@ from speech_translator.security.limits import Debit, Decision
 from speech_translator.security.quotas import AUDIO_MONTH, Meter
 from speech_translator.security.scopes import USUAL_SCOPES, Principal
 from speech_translator.security.tiers import Tier, TierName
-from speech_translator.security.usage_journal import UsageEntry
+from speech_translator.security.usage_segments import UsageEntry
 
 NOON = 1_796_040_000_000  # 2026-11-30T12:00Z
 

@@ -23,7 +23,7 @@ from speech_translator.security.quotas import (
 )
 from speech_translator.security.scopes import USUAL_SCOPES, Principal
 from speech_translator.security.tiers import Tier, TierName
-from speech_translator.security.usage_journal import UsageEntry
+from speech_translator.security.usage_segments import UsageEntry
 
 END_OF_MONTH_MS = 1_796_083_200_000  # 2026-12-01T00:00Z
 TIER = Tier(

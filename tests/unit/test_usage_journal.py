@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from speech_translator.errors import ConfigurationError, StoreUnavailable
-from speech_translator.security import usage_journal
+from speech_translator.security import usage_journal, usage_segments
 from speech_translator.security.usage_book import UsageBook
-from speech_translator.security.usage_journal import (
-    SUFFIX,
-    JournalConfig,
-    UsageEntry,
-    UsageJournal,
-)
+from speech_translator.security.usage_journal import JournalConfig, UsageJournal
+from speech_translator.security.usage_segments import SUFFIX, Segment, UsageEntry, left_behind
 from speech_translator.storage.usage import Totals, UsageRow
 
 DAY = "2026-11-28"
@@ -143,6 +140,46 @@ async def test_the_segment_of_a_process_that_lives_is_left_alone(
     assert ledger.requests == 1
 
 
+async def test_nobody_sees_a_segment_before_it_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, seen = usage_segments.fcntl.flock, []
+
+    def while_others_look(descriptor: int, how: int) -> None:
+        seen.append(left_behind(tmp_path))
+        lock(descriptor, how)
+
+    monkeypatch.setattr(usage_segments.fcntl, "flock", while_others_look)
+    Segment(tmp_path).close()
+    assert seen == [[]]
+    assert len(left_behind(tmp_path)) == 1
+
+
+async def test_who_is_cut_off_while_it_is_written_loses_nothing(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = journal(tmp_path, ledger)
+    written, begun, go_on = os.write, threading.Event(), threading.Event()
+
+    def slow(descriptor: int, data: bytes) -> int:
+        begun.set()
+        go_on.wait(10)
+        return written(descriptor, data)
+
+    monkeypatch.setattr(usage_segments.os, "write", slow)
+    own.record(entry())
+    asking = asyncio.create_task(own.flush())
+    await asyncio.to_thread(begun.wait, 10)
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert own.waiting == 1
+    go_on.set()
+    own.record(entry())
+    await own.flush()
+    assert ledger.requests == 2
+    assert files(tmp_path) == []
+
+
 async def test_killed_between_database_and_file_counts_once(tmp_path: Path, ledger: Ledger) -> None:
     own = journal(tmp_path, ledger)
     own.record(entry())
@@ -161,7 +198,7 @@ async def test_a_damaged_line_costs_itself_alone_and_is_told(
     tmp_path: Path, ledger: Ledger
 ) -> None:
     events: list[str] = []
-    whole = usage_journal.msgspec.json.encode(entry())
+    whole = usage_segments.msgspec.json.encode(entry())
     (tmp_path / f"old{SUFFIX}").write_bytes(whole + b"\n{]\n" + whole + b"\n")
     await journal(tmp_path, ledger, on_event=events.append).adopt()
     assert ledger.requests == 2
@@ -182,7 +219,7 @@ async def test_a_full_disk_refuses_nobody_and_loses_nothing(
             written(descriptor, bytes(data)[: len(data) // 2])
             raise OSError(28, "No space left on device")
 
-        full.setattr(usage_journal.os, "write", half)
+        full.setattr(usage_segments.os, "write", half)
         full.setattr(usage_journal, "_MAX_UNWRITTEN", 10)
         for _ in range(100):
             own.record(entry())
@@ -191,7 +228,7 @@ async def test_a_full_disk_refuses_nobody_and_loses_nothing(
         assert len(own._unwritten) <= 11
     await own._write()
     assert own._open
-    entries, fine = usage_journal._read(own._open.path)
+    entries, fine = usage_segments.read(own._open.path)
     assert fine
     assert sum(each.requests for each in entries) == 101
     await own.flush()
@@ -318,7 +355,7 @@ async def test_nor_what_the_database_has_and_the_journal_does_not_know_yet(
 async def test_what_was_left_is_known_before_the_first_request(
     tmp_path: Path, ledger: Ledger
 ) -> None:
-    (tmp_path / f"old{SUFFIX}").write_bytes(usage_journal.msgspec.json.encode(entry()) + b"\n")
+    (tmp_path / f"old{SUFFIX}").write_bytes(usage_segments.msgspec.json.encode(entry()) + b"\n")
     own = journal(tmp_path, ledger)
     await own.start()
     assert ledger.requests == 1
