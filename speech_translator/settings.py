@@ -76,6 +76,16 @@ class Settings(BaseSettings):
     """Origins of other sites whose pages may ask this service, as a JSON list such as
     ``["https://app.example"]``; none by default, and no wildcard. Cookies are not allowed along."""
 
+    page_name: str | None = Field(default=None, max_length=60)
+    """What the page calls itself; by default "Speech translator" in the reader's language."""
+
+    page_colour: str | None = None
+    """Colour of the page's buttons, links and marks, as ``#1a56db``; it is made darker or lighter
+    where it could not be read. By default a blue."""
+
+    page_logo: Path | None = None
+    """Image file, SVG, PNG, WebP or JPEG, that the page shows beside its name and as its icon."""
+
     hsts_max_age_s: int = Field(default=31_536_000, ge=0)
     """Seconds for which browsers are told to use TLS only (``Strict-Transport-Security``); said
     over TLS alone. 0 does not say it."""

@@ -19,6 +19,7 @@ from speech_translator import __version__
 from speech_translator.api import openapi
 from speech_translator.api.account_events import AccountEvents
 from speech_translator.api.accounts import AccountsDoor
+from speech_translator.api.brand import Brand
 from speech_translator.api.compat import libretranslate
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
@@ -87,11 +88,12 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
 
     Raises:
         ConfigurationError: the settings name an engine that does not exist, or a Redis by what is
-            no address, or networks or origins that are none.
+            no address, or networks or origins that are none, or a colour or logo of the page.
     """
     tasks = {spec.name: spec.task for spec in engine_specs(settings)}
     parse_networks(settings.metrics_networks, "METRICS_NETWORKS")
     parse_networks(settings.bootstrap_networks)
+    brand = Brand.from_settings(settings)
     figures = Metrics()
     shared = shared_of(settings, SharedEvents(figures, shown=settings.redis_url is not None))
     accounts = AccountsDoor(settings, shared.revocations, AccountEvents(figures))
@@ -120,6 +122,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         },
     )
     app.state.api = state
+    app.state.brand = brand
     state.metrics.watch(lambda: current_figures(state, stream.hub_of(app)))
     app.router.routes.append(DirectRoute("/translate/text", text.translate_text, methods=["POST"]))
     for module in (

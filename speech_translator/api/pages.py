@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ from pathlib import Path
 from starlette.datastructures import Headers
 from starlette.responses import FileResponse, Response
 
+from speech_translator.api.brand import LOGO_TYPES, Brand
 from speech_translator.errors import NotFound
 
 _WEB = Path(__file__).resolve().parent.parent / "web"
@@ -28,17 +30,29 @@ _TYPES: Mapping[str, str] = {
 _SWAGGER_FILES = frozenset({"swagger-ui-bundle.js", "swagger-ui.css"})
 
 
-def page(name: str, asked: Headers) -> Response:
-    """An HTML page of ours; ``asked`` are the request's headers."""
-    return _revalidated(_WEB / name, "text/html", {"Content-Security-Policy": PAGE_POLICY}, asked)
+def start_page(brand: Brand, asked: Headers) -> Response:
+    """The page at ``/``; ``asked`` are the request's headers."""
+    content = brand.html(_text("index.html"))
+    return _made(content, "text/html", {"Content-Security-Policy": PAGE_POLICY}, asked)
 
 
-def asset(name: str, asked: Headers) -> Response:
+def documentation(asked: Headers) -> Response:
+    """The page of Swagger UI; ``asked`` are the request's headers."""
+    page = _WEB / "docs.html"
+    return _revalidated(page, "text/html", {"Content-Security-Policy": PAGE_POLICY}, asked)
+
+
+def asset(name: str, brand: Brand, asked: Headers) -> Response:
     """A file that our pages load; ``asked`` are the request's headers.
 
     Raises:
         NotFound: there is no such file.
     """
+    if name == "brand.css":
+        return _made(brand.css(), "text/css", {}, asked)
+    if name == "logo":
+        logo = brand.logo or _WEB / "icon.svg"
+        return _revalidated(logo, LOGO_TYPES[logo.suffix.lower()], {}, asked)
     if name not in _assets():
         raise NotFound("There is no such file.")
     path = _WEB / name
@@ -67,6 +81,21 @@ def _revalidated(
     if tag in asked.get("if-none-match", ""):
         return Response(status_code=304, headers={**headers, "ETag": tag})
     return answer
+
+
+def _made(content: str, media_type: str, headers: Mapping[str, str], asked: Headers) -> Response:
+    """The same for what is made of a file and of settings."""
+    body = content.encode()
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {**headers, "Cache-Control": "no-cache", "ETag": tag}
+    if tag in asked.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=media_type, headers=headers)
+
+
+@cache
+def _text(name: str) -> str:
+    return (_WEB / name).read_text(encoding="utf-8")
 
 
 @cache

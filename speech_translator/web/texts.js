@@ -223,6 +223,9 @@ const TEXTS = { en: EN, pt: PT };
 const CHOICE = "speech-translator.page-language";
 const changed = new EventTarget();
 
+// What the operator calls this service.
+const ownName = document.querySelector("meta[name=application-name]").content;
+
 let current = initial();
 
 function initial() {
@@ -234,6 +237,7 @@ export const pageLanguage = () => current;
 
 // The text of a key, with what stands in braces filled in.
 export function t(key, values = {}) {
+  if (key === "title" && ownName) return ownName;
   return TEXTS[current][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 import speech_translator
+from speech_translator.api.brand import Brand, contrast
+from speech_translator.errors import ConfigurationError
 from tests.support.api import running
 
 WEB = Path(speech_translator.__file__).parent / "web"
@@ -20,7 +22,10 @@ async def client(tmp_path):
         yield harness.client
 
 
-@pytest.mark.parametrize("path", ["/", "/docs", "/assets/page.js", "/assets/page.css"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/docs", "/assets/page.js", "/assets/page.css", "/assets/brand.css", "/assets/logo"],
+)
 async def test_they_are_asked_about_each_time_and_sent_once(client, path):
     first = await client.get(path, headers=HTML)
     assert first.headers["cache-control"] == "no-cache"
@@ -62,3 +67,39 @@ def test_each_text_of_the_page_is_in_every_language():
     for module in WEB.glob("*.js"):
         named |= set(re.findall(r'\bt\("([^"]+)"', module.read_text(encoding="utf-8")))
     assert named <= set(english)
+
+
+async def test_an_operator_gives_it_a_name_a_colour_and_a_logo(tmp_path):
+    logo = tmp_path / "ours.PNG"
+    logo.write_bytes(b"\x89PNG and so on")
+    changes = {"page_name": '"><script>Tolk & Co', "page_colour": "#ffd400", "page_logo": logo}
+    async with running(data_dir=tmp_path, **changes) as harness:
+        page = (await harness.client.get("/", headers=HTML)).text
+        assert 'content="&quot;&gt;&lt;script&gt;Tolk &amp; Co"' in page
+        style = (await harness.client.get("/assets/brand.css")).text
+        assert style.startswith(":root { --accent: rgb(")
+        image = await harness.client.get("/assets/logo")
+        assert image.headers["content-type"] == "image/png"
+        assert image.content == logo.read_bytes()
+
+
+@pytest.mark.parametrize("colour", ["#ffffff", "#000000", "#ffd400", "#1a56db", "#808080"])
+def test_any_colour_can_be_read(colour):
+    light, dark = re.findall(
+        r"--accent: rgb\((.+?)\); --on-accent: rgb\((.+?)\)", Brand(colour=colour).css()
+    )
+    for (accent, on_accent), behind in ((light, "247, 248, 251"), (dark, "27, 31, 40")):
+        shown, text, ground = (
+            tuple(map(int, rgb.split(", "))) for rgb in (accent, on_accent, behind)
+        )
+        assert contrast(shown, ground) >= 4.5
+        assert contrast(shown, text) >= 4.5
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"colour": "red"}, {"colour": "#12345"}, {"logo": Path("/missing.svg")}, {"logo": WEB}],
+)
+def test_what_is_no_colour_and_no_image_ends_the_start(wrong):
+    with pytest.raises(ConfigurationError, match="PAGE_"):
+        Brand(**wrong)

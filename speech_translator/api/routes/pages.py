@@ -54,7 +54,7 @@ _SERVICE = ServiceAnswer(
 async def service(request: Request) -> Response:
     """Give a browser the page, and everyone else what this service is, as JSON."""
     if preferred_type(request.headers, (JSON_TYPE, _HTML), default=JSON_TYPE) == _HTML:
-        answer = pages.page("index.html", request.headers)
+        answer = pages.start_page(request.app.state.brand, request.headers)
     else:
         prefix = _prefix(request)
         links = {name: prefix + path for name, path in _SERVICE.links.items()}
@@ -83,7 +83,7 @@ async def asyncapi_document(request: Request) -> Response:
 @router.get("/docs", include_in_schema=False, response_class=Response, response_model=None)
 async def docs(request: Request) -> Response:
     """Swagger UI."""
-    return pages.page("docs.html", request.headers)
+    return pages.documentation(request.headers)
 
 
 @router.get("/docs/{name}", include_in_schema=False, response_class=Response, response_model=None)
@@ -95,7 +95,7 @@ async def docs_file(name: str) -> Response:
 @router.get("/assets/{name}", include_in_schema=False, response_class=Response, response_model=None)
 async def asset(name: str, request: Request) -> Response:
     """A file of our pages."""
-    return pages.asset(name, request.headers)
+    return pages.asset(name, request.app.state.brand, request.headers)
 
 
 def _prefix(request: Request) -> str:
