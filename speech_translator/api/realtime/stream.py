@@ -27,6 +27,7 @@ from speech_translator.errors import (
 )
 from speech_translator.observability import logger
 from speech_translator.problems import close_code_of, problem_response, request_id_of
+from speech_translator.security.background import report
 from speech_translator.security.guard import Caller
 from speech_translator.security.scopes import Scope
 from speech_translator.streaming import AudioMeter, LiveDriver, LiveHub, SessionLimits
@@ -139,6 +140,8 @@ async def _end_when_revoked(socket: WebSocket, transport: _SocketTransport, call
             return
         except StoreUnavailable:
             continue
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the watch
+            report("looking whether a live session may go on failed", error)
 
 
 def hub_of(app: Starlette) -> LiveHub:

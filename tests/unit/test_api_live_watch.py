@@ -1,0 +1,37 @@
+"""Who watches whether a live session may go on, when looking fails."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from speech_translator.api.realtime import stream
+from speech_translator.errors import StoreUnavailable, Unauthenticated
+
+
+async def test_a_fault_of_ours_does_not_end_the_watch(monkeypatch) -> None:
+    monkeypatch.setattr(stream, "CHECK_S", 0.0)
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    outcomes = [ValueError(), StoreUnavailable("away"), None, Unauthenticated("revoked")]
+    closed: list[Exception] = []
+
+    async def check(_principal: object) -> None:
+        outcome = outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+
+    async def accounts_of(_socket: object) -> Any:
+        return SimpleNamespace(check=check)
+
+    async def close(why: Exception) -> None:
+        closed.append(why)
+
+    monkeypatch.setattr(stream, "accounts_of", accounts_of)
+    caller: Any = SimpleNamespace(principal=SimpleNamespace(key_id="k1"))
+    socket: Any = None
+    transport: Any = SimpleNamespace(close=close)
+    await stream._end_when_revoked(socket, transport, caller)
+    assert [type(why) for why in closed] == [Unauthenticated]
+    assert [type(context["exception"]) for context in told] == [ValueError]
