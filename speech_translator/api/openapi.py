@@ -176,6 +176,17 @@ def errors(*statuses: int) -> Json:
     return found
 
 
+def query_parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter that may be left out."""
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+    }
+
+
 def gives(
     content: Mapping[str, Json],
     *,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -17,7 +16,7 @@ from speech_translator.api.account_schemas import (
 )
 from speech_translator.api.answers import no_store
 from speech_translator.api.dependencies import accounts_of, actor_of, admitted, state_of
-from speech_translator.api.openapi import errors, gives, ref
+from speech_translator.api.openapi import errors, gives, query_parameter, ref
 from speech_translator.api.parsing import whole_number
 from speech_translator.errors import InvalidField, NotFound
 from speech_translator.security.owners import PRINTABLE, is_printable
@@ -29,26 +28,16 @@ _MAX_PAGE = 500
 _MAX_NAME = 160
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "description": description,
-        "schema": schema,
-    }
-
-
 _NAME = {"type": "string", "minLength": 1, "maxLength": _MAX_NAME, "pattern": PRINTABLE}
 _AUDIT_PARAMETERS = [
-    _parameter(
+    query_parameter(
         "before",
         "The `next` of the page before.",
         {"type": "integer", "minimum": 0, "maximum": 999_999_999},
     ),
-    _parameter("subject", "Only acts on this: `key:<id>` or `user:<id>`.", _NAME),
-    _parameter("actor", "Only acts by this owner.", _NAME),
-    _parameter(
+    query_parameter("subject", "Only acts on this: `key:<id>` or `user:<id>`.", _NAME),
+    query_parameter("actor", "Only acts by this owner.", _NAME),
+    query_parameter(
         "limit",
         "Entries in the page.",
         {"type": "integer", "minimum": 1, "maximum": _MAX_PAGE, "default": 100},

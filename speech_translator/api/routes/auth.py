@@ -25,7 +25,7 @@ from speech_translator.api.dependencies import (
     json_of,
     state_of,
 )
-from speech_translator.api.openapi import errors, gives, json_operation, ref
+from speech_translator.api.openapi import errors, gives, json_operation, query_parameter, ref
 from speech_translator.errors import InvalidField
 from speech_translator.observability import logger
 from speech_translator.security.bootstrap import is_local_operator
@@ -106,7 +106,7 @@ async def create_api_key(request: Request) -> Response:
     response_class=Response,
     response_model=None,
     openapi_extra={
-        "parameters": [{"name": "after", "in": "query", "required": False, "schema": _ID}],
+        "parameters": [query_parameter("after", "The `next` of the page before.", _ID)],
         **gives({"application/json": ref(ApiKeysAnswer)}, failures=(401, 404, 503)),
     },
 )

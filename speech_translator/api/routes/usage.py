@@ -25,7 +25,7 @@ from speech_translator.api.account_schemas import (
 )
 from speech_translator.api.answers import no_store
 from speech_translator.api.dependencies import admitted, state_of
-from speech_translator.api.openapi import gives, ref
+from speech_translator.api.openapi import gives, query_parameter, ref
 from speech_translator.api.parsing import choice
 from speech_translator.errors import InvalidField
 from speech_translator.security.limits import Decision
@@ -47,35 +47,25 @@ _RISKY = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula (OWASP, CSV injection)."""
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "in": "query",
-        "required": False,
-        "description": description,
-        "schema": schema,
-    }
-
-
 _DAY = {"type": "string", "format": "date"}
 _REPORT_PARAMETERS = [
-    _parameter("from", "First day; the first of this month by default.", _DAY),
-    _parameter("to", "Last day, included; today by default.", _DAY),
-    _parameter(
+    query_parameter("from", "First day; the first of this month by default.", _DAY),
+    query_parameter("to", "Last day, included; today by default.", _DAY),
+    query_parameter(
         "period",
         "What a line is about.",
         {"type": "string", "enum": ["day", "month"], "default": "month"},
     ),
-    _parameter(
+    query_parameter(
         "group", "Whose a line is.", {"type": "string", "enum": list(_GROUPS), "default": "owner"}
     ),
-    _parameter(
+    query_parameter(
         "user_id",
         "Only this owner's.",
         {"type": "string", "maxLength": MAX_CHARS, "pattern": PRINTABLE},
     ),
-    _parameter("after", "The `next` of the page before.", {"type": "string"}),
-    _parameter(
+    query_parameter("after", "The `next` of the page before.", {"type": "string"}),
+    query_parameter(
         "format",
         "How it is written.",
         {"type": "string", "enum": list(_FORMATS), "default": "json"},
