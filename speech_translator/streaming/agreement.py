@@ -17,9 +17,10 @@ from difflib import SequenceMatcher
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)")
 # A point after a short word may be an abbreviation's, as in "Mr.".
-_CLAUSE_END = re.compile(
+CLAUSE_END = re.compile(
     r"(?:[!?…,;:]|(?<=\w{4})\.)(?=\s|$)|[\u3002\uff01\uff1f\uff0c\u3001\uff1b\uff1a]"
 )
+"""The sign that ends a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Hypothesis:
     def clauses(self) -> str:
         """The confirmed text up to the end of its last clause."""
         confirmed = self.text[: self.confirmed_chars]
-        ends = [found.end() for found in _CLAUSE_END.finditer(confirmed)]
+        ends = [found.end() for found in CLAUSE_END.finditer(confirmed)]
         return confirmed[: ends[-1]] if ends else ""
 
 

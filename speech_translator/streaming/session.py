@@ -15,7 +15,7 @@ from speech_translator.errors import ShuttingDown, SpeechTranslatorError
 from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.results import Speech
-from speech_translator.streaming import speaking, telling
+from speech_translator.streaming import telling
 from speech_translator.streaming.config import SessionConfig, SessionLimits
 from speech_translator.streaming.event_log import EventLog
 from speech_translator.streaming.hearing import Hearing
@@ -24,6 +24,7 @@ from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import Done, EndReason, ServerEvent, Warned
 from speech_translator.streaming.partials import OpenUtterance, PartialPacer, is_whole
 from speech_translator.streaming.progress import Progress
+from speech_translator.streaming.speaking import SpeechQueue
 from speech_translator.streaming.utterances import SpokenLanguage, Utterance, UtteranceQueue
 from speech_translator.streaming.voice_activity import WINDOW, Boundary, Closed, Opened
 from speech_translator.streaming.work import (
@@ -69,7 +70,7 @@ class LiveSession:
         self._log = EventLog(state, config.last_seq or 0)
         self._hearing = Hearing(limits.endpoint, state.window)
         self._queue = UtteranceQueue(limits.utterances_at_once)
-        self._speech = speaking.SpeechQueue(limits.speech_backlog)
+        self._speech = SpeechQueue(limits.speech_backlog)
         last = Language(state.language) if state.language else None
         self._language = SpokenLanguage(config.request.source, last)
         self._pacer = PartialPacer()
@@ -171,7 +172,7 @@ class LiveSession:
             case Render(segment_id=segment_id), Interpretation():
                 self._rendered(segment_id, result)
             case Speak(), Speech():
-                for piece in speaking.pieces(work, result):
+                for piece in self._speech.said(work, result):
                     self._send(piece)
                 seconds = len(result.samples) / result.sample_rate
                 self._idle.plays(seconds, self._clock())
@@ -212,6 +213,7 @@ class LiveSession:
             case Guess():
                 self._pacer.dropped()
             case Speak(segment_id=segment_id):
+                self._speech.failed()
                 self._send(Warned(code=error.code, message=error.message, segment_id=segment_id))
         return self._proceed()
 
