@@ -11,6 +11,7 @@ const USAGE_MS = 30_000;
 const panel = byId("access");
 const field = byId("key");
 let health = "";
+let settled = false;
 let refusal = null;
 let timer = 0;
 
@@ -20,15 +21,19 @@ function showHealth() {
   element.textContent = health ? t(health) : "";
 }
 
-async function askHealth() {
+// While the service is not ready, what it can do grows: onGrown is called until it is.
+async function askHealth(onGrown) {
   try {
     const { overall_status: overall, ready } = await open("health");
+    if (!settled) await onGrown();
+    settled = ready;
     health = ready ? overall : "starting";
   } catch (error) {
+    settled = false;
     health = error.status ? "unhealthy" : "unreachable";
   }
   showHealth();
-  setTimeout(askHealth, health === "starting" ? STARTING_MS : HEALTH_MS);
+  setTimeout(askHealth, settled ? HEALTH_MS : STARTING_MS, onGrown);
 }
 
 function showAccess() {
@@ -69,7 +74,7 @@ async function useKey(key) {
   await showUsage();
 }
 
-export function startAccess() {
+export function startAccess({ onGrown }) {
   byId("key-form").addEventListener("submit", (event) => {
     event.preventDefault();
     if (field.value.trim()) useKey(field.value.trim());
@@ -86,6 +91,6 @@ export function startAccess() {
     showAccess();
     showUsage();
   });
-  askHealth();
+  askHealth(onGrown);
   bearer().catch(() => {}); // tells at once whether a key is needed
 }

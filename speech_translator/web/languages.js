@@ -4,7 +4,6 @@ import { open } from "./api.js";
 import { make } from "./dom.js";
 import { languageName, pageLanguage, t, whenLanguageChanges } from "./texts.js";
 
-const RETRY_MS = 1500;
 let languages = [];
 
 export const nameOf = (code) =>
@@ -13,15 +12,9 @@ export const nameOf = (code) =>
 export const canSpeak = (code) =>
   languages.some((language) => language.code === code && language.speech.spoken);
 
-// Asks until there are any: the models may still be loading.
-export async function loadLanguages(onLoaded) {
-  try {
-    languages = await open("languages");
-  } catch {
-    languages = [];
-  }
-  if (languages.length) onLoaded();
-  else setTimeout(loadLanguages, RETRY_MS, onLoaded);
+// Those of the models that are loaded by now.
+export async function loadLanguages() {
+  languages = await open("languages");
 }
 
 function fill(select, codes, first, wanted) {
@@ -30,6 +23,8 @@ function fill(select, codes, first, wanted) {
   const named = codes.map((code) => [code, nameOf(code)]);
   named.sort(([, one], [, other]) => collator.compare(one, other));
   const options = [...(first ? [first] : []), ...named];
+  if (JSON.stringify(options) === select.dataset.shown) return; // an open list stays open
+  select.dataset.shown = JSON.stringify(options);
   select.replaceChildren(
     ...options.map(([value, textContent]) => make("option", { value, textContent })),
   );

@@ -16,5 +16,9 @@ choice.addEventListener("change", () => setPageLanguage(choice.value));
 
 startTabs(document.querySelector("[role=tablist]"));
 const shows = [startLiveTab(), startTextTab(), startFilesTab()];
-startAccess();
-loadLanguages(() => shows.forEach((show) => show()));
+startAccess({
+  async onGrown() {
+    await loadLanguages();
+    shows.forEach((show) => show());
+  },
+});
