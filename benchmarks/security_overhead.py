@@ -27,7 +27,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from benchmarks import report
-from speech_translator.security.accounts import Actor
+from speech_translator.security.audit_trail import Actor
 from speech_translator.security.guard import Caller
 from speech_translator.security.limits import Decision
 from speech_translator.security.scopes import USUAL_SCOPES, Principal

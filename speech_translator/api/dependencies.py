@@ -30,7 +30,8 @@ from speech_translator.services import Services
 from speech_translator.settings import Settings
 
 if TYPE_CHECKING:
-    from speech_translator.security.accounts import Accounts, Actor
+    from speech_translator.security.accounts import Accounts
+    from speech_translator.security.audit_trail import Actor
 
 T = TypeVar("T")
 
@@ -165,7 +166,7 @@ async def accounts_of(connection: HTTPConnection) -> Accounts:
 
 def actor_of(connection: HTTPConnection, principal: Principal | None) -> Actor:
     """Who does something, for the audit log."""
-    from speech_translator.security.accounts import Actor  # noqa: PLC0415 - opened when needed
+    from speech_translator.security.audit_trail import Actor  # noqa: PLC0415 - opened when needed
 
     owner = principal.owner if principal else ANONYMOUS
     return Actor(owner, peer_of(connection) or "", request_id_of(connection))

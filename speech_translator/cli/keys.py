@@ -15,7 +15,8 @@ from speech_translator.cli.surroundings import run, surroundings_of
 from speech_translator.cli.terminal import printable, tell, write, write_table
 
 if TYPE_CHECKING:
-    from speech_translator.security.accounts import Accounts, Actor
+    from speech_translator.security.accounts import Accounts
+    from speech_translator.security.audit_trail import Actor
     from speech_translator.security.key_limits import KeyLimits
     from speech_translator.settings import Settings
     from speech_translator.storage import KeyRecord
@@ -37,7 +38,7 @@ async def _accounts(settings: Settings) -> AsyncIterator[Accounts]:
 
 
 def _actor() -> Actor:
-    from speech_translator.security.accounts import Actor  # noqa: PLC0415  start quickly
+    from speech_translator.security.audit_trail import Actor  # noqa: PLC0415  start quickly
 
     return Actor(f"cli:{getpass.getuser()}", "", "")
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
 from typing import Any
 
 from speech_translator.errors import ConfigurationError, Forbidden, NotFound, Unauthenticated
 from speech_translator.security import api_keys
 from speech_translator.security.api_keys import ApiKey
+from speech_translator.security.audit_trail import Actor, AuditTrail
 from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_milliseconds
 from speech_translator.security.background import beside
 from speech_translator.security.idempotency import Idempotency, IdempotencyConfig
@@ -39,7 +39,14 @@ from speech_translator.security.revocations import (
 from speech_translator.security.scopes import USUAL_SCOPES, Principal, Scope
 from speech_translator.security.tiers import TierName
 from speech_translator.security.token_auth import TokenAuthenticator
-from speech_translator.security.upkeep import Listener, Upkeep, UpkeepConfig, ignore
+from speech_translator.security.upkeep import (
+    DAY_MS,
+    Listener,
+    Upkeep,
+    UpkeepConfig,
+    ignore,
+    retention,
+)
 from speech_translator.storage import (
     AuditEntry,
     AuditLog,
@@ -55,25 +62,12 @@ from speech_translator.storage.idempotency import IdempotencyStore
 from speech_translator.storage.live_sessions import LiveSessionStore
 from speech_translator.storage.migrate import upgrade
 
-DAY_MS = 24 * 3600 * 1000
 BOOTSTRAP_DAYS = 30
 """Days after which a key ends that was made without one, at the latest."""
 
 _PAGE_SLACK_MS = 3600 * 1000
-_SEGMENT_DAYS = 90
-"""Days for which segments of journals are remembered, so that none counts twice."""
-
 _NO_USER = "Nothing is kept of such a user."
 _NO_KEY = "There is no such key that still opens anything."
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Who does something, for the audit log: ``name`` is an owner's id."""
-
-    name: str
-    address: str
-    request_id: str
 
 
 class Accounts:
@@ -108,6 +102,7 @@ class Accounts:
         sessions = LiveSessionStore(database)
         self.live = KeptSessions(sessions, peppers, clock=clock)
         self._audit = AuditLog(database)
+        self._trail = AuditTrail(self._audit, clock)
         self._pepper = peppers[0]
         self._clock = clock
         self._authenticator = KeyAuthenticator(self._keys, auth, wall_clock=clock)
@@ -127,16 +122,10 @@ class Accounts:
             clock=clock,
         )
         self._days = upkeep or UpkeepConfig()
-        sweeps = {
-            "audit": lambda now: self._audit.forget(now - self._days.audit_days * DAY_MS),
-            "keys": lambda now: self._keys.forget(now - self._days.key_days * DAY_MS),
-            "usage": self._forget_usage,
-            "live_sessions": sessions.forget,
-        }
         self.upkeep = Upkeep(
             self._keys,
             self._authenticator,
-            sweeps,
+            retention(self._days, self._audit, self._keys, self.usage, sessions),
             self._days,
             often={"erasures": self._finish_erasures},
             listener=listener,
@@ -207,7 +196,7 @@ class Accounts:
         key, record = self._new_key(owner, tier, scopes, expires_in_days)
         record = replace(record, name=name, limits=limits.values if limits else {})
         action = "key.bootstrap" if bootstrap else "key.create"
-        await self._keys.add(record, self._entry(action, key_subject(key.id), actor))
+        await self._keys.add(record, self._trail.on_key(action, key.id, actor))
         return key.text, record
 
     async def keys(
@@ -256,7 +245,7 @@ class Accounts:
             counts_as=(old.counts_as or old.id) if old.limits else None,
         )
         until = now + int(overlap_s * 1000)
-        entry = self._entry("key.rotate", key_subject(old.id), actor)
+        entry = self._trail.on_key("key.rotate", old.id, actor)
         if not await self._keys.replace(old.id, new, old_expires_at=until, entry=entry):
             raise NotFound(_NO_KEY)
         await self._changed(KeyChanged(old.id))
@@ -272,7 +261,7 @@ class Accounts:
             with suppress(Unauthenticated):  # somebody revoked it
                 return await self._authenticator.holder(self._page_key.id)
         key, record = self._new_key(PAGE_OWNER, TierName.PRO, USUAL_SCOPES, 1)
-        await self._keys.add(record, self._entry("key.bootstrap", key_subject(key.id), actor))
+        await self._keys.add(record, self._trail.on_key("key.bootstrap", key.id, actor))
         self._page_key = record
         return await self._authenticator.holder(self._page_key.id)
 
@@ -283,7 +272,7 @@ class Accounts:
             NotFound: there is no such key, or it was revoked before.
             StoreUnavailable: the database does not answer.
         """
-        entry = self._entry("key.revoke", key_subject(key_id), actor)
+        entry = self._trail.on_key("key.revoke", key_id, actor)
         if not await self._keys.revoke(key_id, self._clock(), entry):
             raise NotFound(_NO_KEY)
         await self._changed(KeyChanged(key_id))
@@ -292,7 +281,7 @@ class Accounts:
         """Close a token before its end. Raises what ``TokenAuthenticator.revoke`` does."""
         await self.tokens.revoke(
             text,
-            lambda token: self._entry("token.revoke", key_subject(token.principal.key_id), actor),
+            lambda token: self._trail.on_key("token.revoke", token.principal.key_id, actor),
         )
         await self._changed(TokenClosed())
 
@@ -329,7 +318,7 @@ class Accounts:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        await self._write_down("refused", what, actor, outcome=code)
+        await self._trail.write("refused", what, actor, outcome=code)
 
     async def export_user(self, owner: str, actor: Actor) -> dict[str, Rows]:
         """All that is kept of an owner.
@@ -341,7 +330,7 @@ class Accounts:
         found = await self.privacy.export(owner)
         if not any(found.values()):
             raise NotFound(_NO_USER)
-        await self._write_down("user.export", user_subject(owner), actor)
+        await self._trail.write("user.export", user_subject(owner), actor)
         return found
 
     async def erase_user(self, owner: str, actor: Actor) -> Erasure:
@@ -354,7 +343,7 @@ class Accounts:
         if not any((await self.privacy.export(owner)).values()):
             raise NotFound(_NO_USER)
         pseudonym = self.privacy.new_pseudonym()
-        await self._write_down("user.erase", pseudonym, actor)
+        await self._trail.write("user.erase", pseudonym, actor)
         return await self.privacy.erase(owner, pseudonym)
 
     def hear(self, change: Change) -> None:
@@ -372,12 +361,6 @@ class Accounts:
     async def _finish_erasures(self, _now: int) -> int:
         await self.privacy.finish()
         return 0
-
-    async def _forget_usage(self, now: int) -> int:
-        first = datetime.fromtimestamp(now / 1000, UTC).date() - timedelta(self._days.usage_days)
-        # A segment that comes once more comes from a journal; none of those is that old.
-        before_ms = now - _SEGMENT_DAYS * DAY_MS
-        return await self.usage.forget(before_day=first.isoformat(), segments_before_ms=before_ms)
 
     async def _changed(self, change: Change) -> None:
         """Something opens less from now on: here, and everywhere."""
@@ -398,22 +381,6 @@ class Accounts:
             digest=key.digest(self._pepper),
             created_at=now,
             expires_at=None if days is None else now + round(days * DAY_MS),
-        )
-
-    async def _write_down(
-        self, action: str, subject: str, actor: Actor, outcome: str = "done"
-    ) -> None:
-        await self._audit.append(self._entry(action, subject, actor, outcome))
-
-    def _entry(self, action: str, subject: str, actor: Actor, outcome: str = "done") -> AuditEntry:
-        return AuditEntry(
-            at=self._clock(),
-            actor=actor.name,
-            action=action,
-            subject=subject,
-            outcome=outcome,
-            address=actor.address,
-            request_id=actor.request_id,
         )
 
 
@@ -468,8 +435,3 @@ async def open_accounts(
             yield accounts
     finally:
         await database.close()
-
-
-def key_subject(key_id: str) -> str:
-    """What acts on a key have as their subject."""
-    return f"key:{key_id}"

@@ -12,14 +12,21 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from speech_translator.errors import StoreUnavailable
 from speech_translator.security.auth import unix_milliseconds
 from speech_translator.security.background import report
+from speech_translator.storage.audit import AuditLog
 from speech_translator.storage.keys import KeyStore, OldKeys
+from speech_translator.storage.live_sessions import LiveSessionStore
+from speech_translator.storage.usage import UsageStore
 
 DAY_MS = 24 * 3600 * 1000
+
+_SEGMENT_DAYS = 90
+"""Days for which segments of journals are remembered, so that none counts twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +96,25 @@ Sweep = Callable[[int], Awaitable[int]]
 
 def ignore(_event: UpkeepEvent) -> None:
     """Tell nobody."""
+
+
+def retention(
+    days: UpkeepConfig, audit: AuditLog, keys: KeyStore, usage: UsageStore, live: LiveSessionStore
+) -> dict[str, Sweep]:
+    """What deletes what is kept of accounts once its time is over, by the name of that."""
+
+    async def forget_usage(now: int) -> int:
+        first = datetime.fromtimestamp(now / 1000, UTC).date() - timedelta(days.usage_days)
+        # A segment that comes once more comes from a journal; none of those is that old.
+        before_ms = now - _SEGMENT_DAYS * DAY_MS
+        return await usage.forget(before_day=first.isoformat(), segments_before_ms=before_ms)
+
+    return {
+        "audit": lambda now: audit.forget(now - days.audit_days * DAY_MS),
+        "keys": lambda now: keys.forget(now - days.key_days * DAY_MS),
+        "usage": forget_usage,
+        "live_sessions": live.forget,
+    }
 
 
 class Uses(Protocol):

@@ -23,7 +23,7 @@ from speech_translator.api.app import create_app
 from speech_translator.engines.values import SAMPLE_RATE, EngineInfo
 from speech_translator.observability.logging import _json_line, _safe_exception
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
-from speech_translator.security.accounts import Actor
+from speech_translator.security.audit_trail import Actor
 from speech_translator.security.revocations import NoRevocations
 from speech_translator.security.tiers import TierName
 from speech_translator.settings import Settings

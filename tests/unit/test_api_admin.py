@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from speech_translator.security.accounts import Actor
+from speech_translator.security.audit_trail import Actor
 from speech_translator.security.privacy import AGAIN_MS
 from speech_translator.security.tiers import TierName
 from tests.support.api import running

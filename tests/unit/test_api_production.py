@@ -9,8 +9,8 @@ import pytest
 
 from speech_translator.api import server
 from speech_translator.errors import ConfigurationError
-from speech_translator.security.accounts import Actor
 from speech_translator.security.api_keys import generate
+from speech_translator.security.audit_trail import Actor
 from speech_translator.security.scopes import Scope
 from speech_translator.security.tiers import TierName
 from speech_translator.settings import Settings

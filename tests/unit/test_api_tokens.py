@@ -145,7 +145,7 @@ async def test_the_page_comes_back_after_its_key_was_revoked(api):
 
 
 def actor():
-    from speech_translator.security.accounts import Actor
+    from speech_translator.security.audit_trail import Actor
 
     return Actor("test", "", "")
 

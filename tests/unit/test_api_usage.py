@@ -13,7 +13,7 @@ from speech_translator.api.account_schemas import UsageLineAnswer
 from speech_translator.api.routes import usage as routes
 from speech_translator.api.routes.usage import as_csv
 from speech_translator.errors import EngineFailed, StoreUnavailable
-from speech_translator.security.accounts import Actor
+from speech_translator.security.audit_trail import Actor
 from speech_translator.security.tiers import TierName
 from tests.support.api import running
 
