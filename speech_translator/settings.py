@@ -340,6 +340,10 @@ class Settings(BaseSettings):
     live_send_timeout_s: float = Field(default=20.0, gt=0)
     """Seconds in which a live client must take what it is sent; a slower one is dropped."""
 
+    live_max_readers: int = Field(default=200, ge=0)
+    """Readers of one shared live session at the same time; all together hold at most half of
+    MAX_CONCURRENT_REQUESTS."""
+
     listen_url: str = ""
     """Address of the service that ``speech-translator listen`` has do the work; empty for engines
     of its own."""

@@ -27,7 +27,7 @@ from speech_translator.api.engine_metrics import EngineEvents, current_figures
 from speech_translator.api.errors import on_http_exception, on_validation_error
 from speech_translator.api.metering import Metering
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
-from speech_translator.api.realtime import stream
+from speech_translator.api.realtime import captions, stream
 from speech_translator.api.refusals import on_forbidden
 from speech_translator.api.routes import (
     admin,
@@ -129,6 +129,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         text,
         audio,
         stream,
+        captions,
         auth,
         tokens,
         usage,

@@ -17,6 +17,10 @@ _TOO_LARGE = (
 )
 
 
+ABORT = "speech_translator.abort"
+"""ASGI extension: ``call`` cuts the connection, whatever waits to be sent over it."""
+
+
 class HeadTooLargeError(Exception):
     """Raised inside the parser, which turns it into its own error and a 400."""
 
@@ -66,6 +70,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to count a new head."""
         super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"call": self.transport.abort}}
         self._head_parsed = 0
         self._arm()
 

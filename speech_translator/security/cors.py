@@ -27,7 +27,7 @@ _DEFAULT_PORTS = {("http", 80), ("https", 443)}
 METHODS = ("DELETE", "GET", "POST")
 ASKED_HEADERS = (
     *("Accept", "Authorization", "Content-Type", "Idempotency-Key"),
-    *("X-API-Key", "X-Request-Timeout"),
+    *("Last-Event-ID", "X-API-Key", "X-Request-Timeout", "X-Share-Secret"),
 )
 """What a page may send beyond what browsers let every page send."""
 

@@ -187,6 +187,18 @@ class Guard:
         if not decision.allowed:
             raise exceeded(decision)
 
+    async def limit_address(self, connection: HTTPConnection, rate: Rate) -> None:
+        """Count something that needs no key against the address that it comes from.
+
+        Raises:
+            LimitExceeded: too much of it came from there lately.
+            StoreUnavailable: the counters cannot be reached.
+        """
+        subject = f"address:{address_block(peer_of(connection))}"
+        decision = await self._limiter.take(subject, rate)
+        if not decision.allowed:
+            raise exceeded(decision)
+
     async def _caller(
         self, connection: HTTPConnection, endpoint: EndpointClass, credential: str | None
     ) -> Caller:

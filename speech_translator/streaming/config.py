@@ -35,13 +35,15 @@ class SessionConfig:
     """One session, as its client asked for it.
 
     ``state`` is what it has come to; ``last_seq`` the last event that its client saw, None where
-    the session is new; ``token`` lets the client come back, None where it cannot.
+    the session is new; ``token`` lets the client come back, None where it cannot; ``share_secret``
+    lets others read, where the client is to be told it.
     """
 
     state: SessionState
     request: StartRequest
     token: str | None = None
     last_seq: int | None = None
+    share_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

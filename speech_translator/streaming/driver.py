@@ -22,6 +22,7 @@ from speech_translator.streaming.messages import ResumeRequest
 from speech_translator.streaming.resuming import Keeper, SessionState, SessionStore, begin, resume
 from speech_translator.streaming.running import CLIENT_GONE, SessionRun, Transport
 from speech_translator.streaming.session import LiveSession
+from speech_translator.streaming.sharing import CaptionHub, Speaker, digest, new_secret
 from speech_translator.streaming.work_runner import WorkRunner
 
 FIRST_MESSAGE_S = 10.0
@@ -71,6 +72,8 @@ class LiveDriver:
         self._store = store
         self._owner = owner
         self._meter = meter or Unmetered()
+        self._captions: CaptionHub | None = None
+        self._speaker: Speaker | None = None
         self._clock = clock
         self._stopping = asyncio.Event()
 
@@ -78,8 +81,18 @@ class LiveDriver:
         """The process stops: finish what is pending, tell the client, close."""
         self._stopping.set()
 
-    async def run(self) -> SessionSummary:
-        """Serve the session; returns when its socket is closed or its client gone."""
+    def revoke(self) -> None:
+        """What opened the session is not valid any more: nobody reads it any longer."""
+        if self._speaker is not None:
+            self._speaker.revoke()
+
+    async def run(self, captions: CaptionHub | None = None) -> SessionSummary:
+        """Serve the session; returns when its socket is closed or its client gone.
+
+        Args:
+            captions: where shared sessions are read; None where they cannot be shared.
+        """
+        self._captions = captions
         try:
             message = await self._first_message()
             if message is None:
@@ -117,7 +130,7 @@ class LiveDriver:
     async def _accept(self, message: str | bytes) -> tuple[SessionConfig, Keeper]:
         """The session that a client asks for, checked and kept: a new one, or one that goes on."""
         asked = messages.parse_first(message)
-        last_seq = None
+        last_seq = secret = None
         if isinstance(asked, ResumeRequest):
             keeper, state = await resume(self._store, self._owner, asked.token)
             request, last_seq = messages.parse_start(state.start), asked.last_seq
@@ -127,15 +140,16 @@ class LiveDriver:
                 request.source, request.targets, speech=request.speech, voice=request.voice
             )
             text = message if isinstance(message, str) else message.decode()
-            keeper, state = await self._begin(text)
-        return SessionConfig(state, request, keeper.token, last_seq), keeper
+            secret = new_secret() if request.share and self._captions is not None else None
+            keeper, state = await self._begin(text, digest(secret) if secret else None)
+        return SessionConfig(state, request, keeper.token, last_seq, secret), keeper
 
-    async def _begin(self, text: str) -> tuple[Keeper, SessionState]:
+    async def _begin(self, text: str, share: str | None) -> tuple[Keeper, SessionState]:
         """A new session; one that cannot be kept cannot be resumed, and goes on all the same."""
         try:
-            return await begin(self._store, self._owner, text)
+            return await begin(self._store, self._owner, text, share)
         except StoreUnavailable:
-            return await begin(None, self._owner, text)
+            return await begin(None, self._owner, text, share)
 
     async def _serve(
         self, config: SessionConfig, keeper: Keeper, audio: AudioInput
@@ -149,6 +163,8 @@ class LiveDriver:
             clock=self._clock,
         )
         session = LiveSession(config, self._limits, clock=self._clock)
+        if self._captions is not None:
+            self._speaker = self._captions.speak(config.state, request)
         run = SessionRun(
             self._transport,
             session,
@@ -159,5 +175,10 @@ class LiveDriver:
             meter=self._meter,
             clock=self._clock,
         )
-        outcome = await run.until_closed(self._stopping)
+        outcome = CLIENT_GONE
+        try:
+            outcome = await run.until_closed(self._stopping, self._speaker)
+        finally:
+            if self._speaker is not None:
+                self._speaker.leave(outcome)
         return SessionSummary(outcome, config.state.session_id, session.audio_s, session.finals)

@@ -35,6 +35,11 @@ class EventLog:
         self._unsaved |= isinstance(event, Ack)
         return Send(self._seq, event)
 
+    def unshare(self) -> None:
+        """Others read the session no longer, also when it goes on over another connection."""
+        self._state = replace(self._state, share=None)
+        self._unsaved = True
+
     def guard(
         self,
         actions: list[Action],

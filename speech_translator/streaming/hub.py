@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from speech_translator.errors import Draining, Overloaded
+from speech_translator.streaming.sharing import CaptionHub
 
 
 class Endable(Protocol):
@@ -22,9 +23,11 @@ class LiveHub:
 
     Args:
         max_sessions: at the same time.
+        captions: those that are shared.
     """
 
-    def __init__(self, max_sessions: int) -> None:
+    def __init__(self, max_sessions: int, captions: CaptionHub | None = None) -> None:
+        self.captions = CaptionHub() if captions is None else captions
         self._max_sessions = max_sessions
         self._sessions: set[Endable] = set()
         self._taken = 0
@@ -70,5 +73,6 @@ class LiveHub:
     def drain(self) -> None:
         """Admit nobody any more, and ask the sessions to finish."""
         self._draining = True
+        self.captions.drain()
         for session in tuple(self._sessions):
             session.shut_down()

@@ -31,7 +31,7 @@ EndReason = Literal["end", "idle_timeout", "session_too_long", "shutting_down", 
 ContainerEncoding = Literal["webm_opus", "ogg_opus"]
 """What a browser's MediaRecorder makes of a microphone."""
 
-Control = Literal["end", "keep_alive"]
+Control = Literal["end", "keep_alive", "unshare"]
 """Types of a client's later text messages."""
 
 ENCODINGS: tuple[str, ...] = (*get_args(PcmEncoding), *get_args(ContainerEncoding))
@@ -60,13 +60,14 @@ class StartMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     partials: bool = False
     speech: bool = False
     voice: str | None = None
+    share: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
     """A session as asked for, checked; ``source`` None means that it is to be detected.
 
-    ``voice`` is the ``Voice.id`` that speaks; None for the best one.
+    ``voice`` is the ``Voice.id`` that speaks; None for the best one. ``share`` lets others read.
     """
 
     source: Language | None
@@ -75,6 +76,7 @@ class StartRequest:
     partials: bool
     speech: bool
     voice: str | None = None
+    share: bool = False
 
 
 class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -133,6 +135,7 @@ def parse_start(message: str | bytes) -> StartRequest:
         asked.partials,
         asked.speech,
         _voice(asked),
+        asked.share,
     )
 
 
@@ -172,7 +175,7 @@ def parse_control(message: str) -> Control:
         if kind == control:
             return cast("Control", control)
     raise ProtocolViolation(
-        "After the first message only audio, `end` and `keep_alive` are taken.",
+        "After the first message only audio, `end`, `keep_alive` and `unshare` are taken.",
         expected=list(get_args(Control)),
     )
 
@@ -242,12 +245,15 @@ class Ready(ServerEvent, frozen=True, kw_only=True, tag="ready"):
 
     The client's audio is wanted from ``audio_s`` seconds of the session on. ``resume_token``, which
     is good once, lets it come back after its connection broke; None where that is not offered.
+    ``share_secret`` opens ``GET /captions/{session_id}``, and is told once; None where it was told
+    before, or sharing was not asked for.
     """
 
     session_id: str
     resumed: bool
     audio_s: float
     resume_token: str | None
+    share_secret: str | None
     source_language: str | None
     target_languages: tuple[str, ...]
     audio: AudioFormat
@@ -326,6 +332,10 @@ class Failed(ServerEvent, frozen=True, kw_only=True, tag="error"):
     fatal: bool
     segment_id: int | None = None
     details: dict[str, Any] = {}
+
+
+class Unshared(ServerEvent, frozen=True, kw_only=True, tag="unshared"):
+    """The captions of this session are shared no longer; its readers are gone."""
 
 
 class Done(ServerEvent, frozen=True, kw_only=True, tag="done"):

@@ -29,7 +29,7 @@ class SessionState(msgspec.Struct, frozen=True):
 
     ``start`` is the message by which its client described it. Audio before ``window`` (of 512
     samples at 16 kHz) is dealt with. ``told`` are the last finals and errors about segments, with
-    their numbers.
+    their numbers; ``share`` is the digest of the secret by which others read it.
     """
 
     session_id: str
@@ -40,6 +40,7 @@ class SessionState(msgspec.Struct, frozen=True):
     finals: int = 0
     language: str | None = None
     told: tuple[tuple[int, Final | Failed], ...] = ()
+    share: str | None = None
 
     def unseen(self, last_seq: int) -> list[Final | Failed]:
         """What a client that has seen everything up to ``last_seq`` has not."""
@@ -109,18 +110,21 @@ class Keeper:
             await self.store.end(self.session_id, self.epoch)
 
 
-async def begin(store: SessionStore | None, owner: str, start: str) -> tuple[Keeper, SessionState]:
+async def begin(
+    store: SessionStore | None, owner: str, start: str, share: str | None = None
+) -> tuple[Keeper, SessionState]:
     """A new session, kept from its first moment.
 
     Args:
         store: where; None where sessions cannot be resumed.
         owner: whose it is.
         start: the message by which the client described it.
+        share: digest of the secret by which others read it; None for nobody.
 
     Raises:
         StoreUnavailable: it could not be kept.
     """
-    state = SessionState(secrets.token_hex(8), start)
+    state = SessionState(secrets.token_hex(8), start, share=share)
     if store is None:
         return Keeper(None, state.session_id), state
     token = _new_token()

@@ -29,6 +29,7 @@ from speech_translator.streaming.config import AudioMeter
 from speech_translator.streaming.messages import EndReason, Partial
 from speech_translator.streaming.resuming import Keeper, Superseded
 from speech_translator.streaming.session import LiveSession, Result
+from speech_translator.streaming.sharing import Speaker
 from speech_translator.streaming.work import Action, Cancel, Close, Save, Send, Start, Work
 from speech_translator.streaming.work_runner import WorkRunner
 
@@ -95,6 +96,7 @@ class SessionRun:
         self._send_s = send_s
         self._meter = meter
         self._clock = clock
+        self._speaker: Speaker | None = None
         self._works: dict[int, asyncio.Task[None]] = {}
         self._outbox: deque[Send | Save | Close] = deque()
         self._may_read = asyncio.Event()
@@ -104,8 +106,14 @@ class SessionRun:
         self._outcome = CLIENT_GONE
         self._log = logger("speech_translator.live")
 
-    async def until_closed(self, stopping: asyncio.Event) -> str:
-        """Run until the socket is closed or the client gone; leaves no task behind."""
+    async def until_closed(self, stopping: asyncio.Event, speaker: Speaker | None = None) -> str:
+        """Run until the socket is closed or the client gone; leaves no task behind.
+
+        Args:
+            stopping: the process stops.
+            speaker: tells those who read the session; None where nobody does.
+        """
+        self._speaker = speaker
         self._perform(self._session.begin())
         tasks = [
             asyncio.create_task(self._write()),
@@ -172,8 +180,11 @@ class SessionRun:
             self._perform(self._session.receive_audio(samples))
 
     async def _obey(self, message: str) -> None:
-        if messages.parse_control(message) == "keep_alive":
+        control = messages.parse_control(message)
+        if control == "keep_alive":
             self._perform(self._session.keep_alive())
+        elif control == "unshare":
+            self._perform(self._session.unshare())
         elif not self._heard_end:
             await self._take(await self._audio.finish())
             self._heard_end = True
@@ -189,6 +200,8 @@ class SessionRun:
                 if not await self._save(action):
                     return
                 continue
+            if isinstance(action, Send) and self._speaker is not None:
+                self._speaker.publish(action.event)
             try:
                 async with asyncio.timeout(self._send_s):
                     if isinstance(action, Close):

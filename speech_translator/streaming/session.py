@@ -21,7 +21,13 @@ from speech_translator.streaming.event_log import EventLog
 from speech_translator.streaming.hearing import Hearing
 from speech_translator.streaming.idleness import IdleWatch
 from speech_translator.streaming.interpreting import Interpretation
-from speech_translator.streaming.messages import Done, EndReason, ServerEvent, Warned
+from speech_translator.streaming.messages import (
+    Done,
+    EndReason,
+    ServerEvent,
+    Unshared,
+    Warned,
+)
 from speech_translator.streaming.partials import OpenUtterance, PartialPacer, is_whole
 from speech_translator.streaming.progress import Progress
 from speech_translator.streaming.speaking import SpeechQueue
@@ -129,6 +135,13 @@ class LiveSession:
     def keep_alive(self) -> list[Action]:
         """The client is there, though it says nothing."""
         self._idle.heard(self._clock())
+        return self._proceed()
+
+    def unshare(self) -> list[Action]:
+        """Others read the session no longer."""
+        if not self._closed:
+            self._log.unshare()
+            self._send(Unshared())
         return self._proceed()
 
     def hold(self, *, held: bool) -> None:

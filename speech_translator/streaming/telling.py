@@ -19,6 +19,7 @@ def ready(config: SessionConfig) -> Ready:
         resumed=config.last_seq is not None,
         audio_s=round(state.window * WINDOW_S, 3),
         resume_token=config.token,
+        share_secret=config.share_secret,
         source_language=request.source.tag if request.source else None,
         target_languages=tuple(target.tag for target in request.targets),
         audio=request.audio,

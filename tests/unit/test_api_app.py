@@ -877,6 +877,7 @@ PUBLIC = {
     "GET /health",
     "GET /health/live",
     "GET /health/ready",
+    "GET /captions/{session}",
     "GET /health/simple",
     "GET /languages",
     "GET /models",

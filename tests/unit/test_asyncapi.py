@@ -17,8 +17,9 @@ from tests.support.api import running
 SOUND = AudioFormat("pcm_s16le", 16_000)
 EVENTS = [
     messages.Ready(
-        session_id="a", resumed=False, audio_s=0.0, resume_token=None, source_language="en",
-        target_languages=("pt",), audio=SOUND, partials=True, speech=False, voice=None,
+        session_id="a", resumed=False, audio_s=0.0, resume_token=None, share_secret="s",
+        source_language="en", target_languages=("pt",), audio=SOUND,
+        partials=True, speech=False, voice=None,
     ),
     messages.Partial(
         segment_id=1, start=0.0, end=1.0, text="Hi", confirmed_chars=2, language=None,
@@ -33,6 +34,7 @@ EVENTS = [
     messages.Ack(audio_s=1.0),
     messages.Warned(code="draining", message="It stops."),
     messages.Failed(code="internal", message="No.", fatal=True, details={"a": 1}),
+    messages.Unshared(),
     messages.Done(reason="end", audio_s=1.0, segments=1),
 ]  # fmt: skip
 TAKEN = [
@@ -41,6 +43,7 @@ TAKEN = [
     {"source_language": "en", "audio": {"encoding": "mulaw", "sample_rate": 8000}},
     {"source_language": "en", "audio": {"encoding": "webm_opus"}},
     {"source_language": "en", "target_languages": ["pt"], "speech": True, "voice": "kokoro/pf"},
+    {"source_language": "en", "share": True},
     {"type": "resume", "token": "t", "last_seq": 4},
 ]
 REFUSED = [

@@ -363,11 +363,11 @@ async def test_a_container_that_cannot_be_decoded_ends_its_session(error: Invali
 
 
 async def test_a_fault_of_ours_in_the_audio_ends_its_session_with_an_error() -> None:
-    decoders = Decoders(fails=ZeroDivisionError("secret"))
+    decoders = Decoders(fails=ZeroDivisionError("hidden"))
     async with session(door(*engines()), decoders=decoders) as (line, _):
         line.say(CONTAINER, HEADER)
     assert [(each["code"], each["fatal"]) for each in line.told("error")] == [("internal", True)]
-    assert "secret" not in json.dumps(line.events)
+    assert "hidden" not in json.dumps(line.events)
     assert isinstance(line.closed, SpeechTranslatorError)
 
 
@@ -411,14 +411,14 @@ async def test_a_fault_of_ours_fails_its_segment_and_shows_nothing_of_itself() -
     broken = engines("Never.")
 
     def fault(call: Call) -> Result:
-        raise ZeroDivisionError("secret")
+        raise ZeroDivisionError("hidden")
 
     broken[1].answer = fault
     async with session(door(*broken)) as (line, _):
         line.say(START, SPEECH, END)
     (failed,) = line.told("error")
     assert (failed["code"], failed["segment_id"], failed["fatal"]) == ("internal", 1, False)
-    assert "secret" not in json.dumps(line.events)
+    assert "hidden" not in json.dumps(line.events)
     assert line.closed == "end"
 
 
@@ -447,7 +447,7 @@ async def test_a_fault_in_the_session_itself_strands_no_utterance(
         recognised = any(engine.calls for engine in speech[:1])
         if recognised and (faults == 0 or told[0][1]):
             faults += 1
-            raise ZeroDivisionError("secret")
+            raise ZeroDivisionError("hidden")
         return works(*args, **options)
 
     speech = engines("Hello.", "Bye.")
@@ -456,7 +456,7 @@ async def test_a_fault_in_the_session_itself_strands_no_utterance(
         line.say(START, SPEECH, PAUSE, SPEECH, END)
     assert [(each["segment_id"], each["fatal"]) for each in line.told("error")] == told
     assert {each["code"] for each in line.told("error")} == {"internal"}
-    assert "secret" not in json.dumps(line.events)
+    assert "hidden" not in json.dumps(line.events)
     if closed == "end":
         assert [final["text"] for final in line.told("final")] == ["Bye."]
         assert line.closed == "end"

@@ -33,6 +33,7 @@ from speech_translator.security.scopes import Scope
 from speech_translator.streaming import AudioMeter, LiveDriver, LiveHub, SessionLimits
 from speech_translator.streaming.messages import EndReason
 from speech_translator.streaming.resuming import SessionStore
+from speech_translator.streaming.sharing import CaptionHub, ReaderLimits
 
 router = APIRouter()
 
@@ -102,10 +103,10 @@ async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller, meter: AudioMe
         owner=caller.owner,
         meter=meter,
     )
-    watching = asyncio.create_task(_end_when_revoked(socket, transport, caller))
+    watching = asyncio.create_task(_end_when_revoked(socket, transport, driver, caller))
     try:
         with hub.running(driver):
-            summary = await driver.run()
+            summary = await driver.run(hub.captions)
     finally:
         watching.cancel()
     state.metrics.audio("received", summary.audio_s)
@@ -122,7 +123,9 @@ async def _store(socket: WebSocket) -> SessionStore | None:
         return None
 
 
-async def _end_when_revoked(socket: WebSocket, transport: _SocketTransport, caller: Caller) -> None:
+async def _end_when_revoked(
+    socket: WebSocket, transport: _SocketTransport, driver: LiveDriver, caller: Caller
+) -> None:
     """Close the socket once its key is revoked or has ended, or its token was closed.
 
     Fails open: where that cannot be looked up, a session that was let in goes on.
@@ -135,6 +138,7 @@ async def _end_when_revoked(socket: WebSocket, transport: _SocketTransport, call
         try:
             await accounts.check(caller.principal)
         except Unauthenticated as error:
+            driver.revoke()
             with suppress(ConnectionError):
                 await transport.close(error)
             return
@@ -148,7 +152,10 @@ def hub_of(app: Starlette) -> LiveHub:
     """The live sessions of an application; made at the first use."""
     hub: LiveHub | None = getattr(app.state, "live", None)
     if hub is None:
-        hub = app.state.live = LiveHub(app.state.api.settings.live_max_sessions)
+        settings = app.state.api.settings
+        # Readers hold requests for hours: half of them are left for the rest.
+        limits = ReaderLimits(settings.live_max_readers, settings.max_concurrent_requests // 2)
+        hub = app.state.live = LiveHub(settings.live_max_sessions, CaptionHub(limits))
     return hub
 
 
