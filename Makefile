@@ -81,10 +81,11 @@ bench: python ## run every benchmark, or some (BENCH="quality"), and keep what t
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python scripts/benchmarks.py $(BENCH)
 
-prove: python ## the long proofs: FUZZ_COUNT damaged recordings, API_CASES requests, more examples, benchmarks
+prove: python ## the long proofs: FUZZ_COUNT damaged recordings, API_CASES requests, guards, more examples, benchmarks
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python -m benchmarks.fuzz_media --count $(FUZZ_COUNT)
 	$(BIN)/python -m benchmarks.fuzz_api --count $(API_CASES)
+	$(BIN)/python -m benchmarks.guards
 	$(BIN)/python -m pytest --hypothesis-profile=explore tests/unit
 	$(BIN)/python scripts/benchmarks.py
 

@@ -194,6 +194,16 @@ async def test_faults_are_ordinary_errors(
     assert TEXT not in printed
 
 
+async def test_a_redirect_takes_no_text_elsewhere(server: OpenAiServer) -> None:
+    with openai_server() as elsewhere:
+        location = {"Location": f"{elsewhere.url}/chat/completions"}
+        server.faults = [Answer(status=307, headers=location)]
+        async with services(settings(server)) as opened:
+            with pytest.raises(EngineFailed):
+                await ask(opened)
+    assert elsewhere.requests == []
+
+
 async def test_a_server_that_is_not_there_is_told_and_may_come_later() -> None:
     with openai_server() as server:
         wanted = settings(server)

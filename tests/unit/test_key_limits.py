@@ -151,9 +151,10 @@ async def test_what_a_key_used_outlives_a_restart_and_its_rotation(tmp_path):
     async with running(**options) as api:
         made = (await make(api, limits={"characters_per_month": 10})).json()
         headers = {"X-API-Key": made["api_key"]}
+        assert (await translate(api, made["api_key"])).status_code == 200
         path = f"/auth/api-key/{made['key_id']}/rotate"
         new = (await api.client.post(path, headers=headers)).json()
-        assert (await translate(api, new["api_key"])).status_code == 200
+        assert (await translate(api, new["api_key"], "Goodbye.")).status_code == 429
     async with running(**options) as api:
         assert (await translate(api, new["api_key"], "Goodbye.")).status_code == 429
         assert (await translate(api, new["api_key"], "Bye.")).status_code == 200
