@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -187,6 +188,26 @@ async def test_readers_stay_while_the_speaker_comes_back() -> None:
     texts = [final["segment_id"] for final in one.told("final")]
     assert len(texts) == 2
     assert texts == sorted(set(texts))
+
+
+async def test_the_link_works_after_the_server_was_killed(tmp_path: Path) -> None:
+    settings = {"DATA_DIR": str(tmp_path)}
+    with start_server(settings, arguments=SCRIPTED) as server:
+        keys = dict(server.headers)
+        async with live_session(server, **START) as session:
+            path, secret = await ready(session)
+            await session.send((SPEECH + PAUSE) * 2)
+            await session.until(lambda each: len(each.told("final")) == 2)
+            token = session.told("ready")[0]["resume_token"]
+            last = session.events[-1]["seq"]
+            server.process.kill()
+            await asyncio.to_thread(server.process.wait)
+    with start_server(settings, arguments=SCRIPTED, keyed=False) as server:
+        going_on = {"type": "resume", "token": token, "last_seq": last}
+        async with live_session(server, headers=keys, **going_on) as session:
+            await session.until(lambda each: each.told("ready"))
+            async with reader(server, path, secret) as one:
+                await until(lambda: len(one.told("final")) == 2)
 
 
 async def test_there_are_as_many_readers_as_may_be_and_a_stop_sends_them_on() -> None:

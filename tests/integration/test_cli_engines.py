@@ -134,6 +134,30 @@ def test_captions_and_their_translation_while_somebody_speaks(tmp_path):
     assert "jovem" in words((tmp_path / "talk.pt.srt").read_text())
 
 
+def test_on_a_terminal_the_running_utterance_is_grey_and_finals_stay():
+    recording = RECORDINGS / "sense_and_sensibility_01_austen_64kb-0880.wav"
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
+    command = [*COMMAND, "listen", "--source", "en", "--file", str(recording)]
+    shown = bytearray()
+    terminal = {**os.environ, "TERM": "xterm-256color"}
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=terminal
+    ) as process:
+        os.close(theirs)
+        try:
+            while data := os.read(ours, 4096):
+                shown += data
+        except OSError:  # Linux's way to say that the other side is closed
+            os.close(ours)
+        assert process.wait(TIMEOUT_S) == 0
+    drawn = shown.decode()
+    assert "\x1b[90m" in drawn
+    last = drawn.rstrip().splitlines()[-1]
+    assert "young man" in words(drawn)
+    assert "Traceback" not in last
+
+
 def test_a_reader_that_goes_away_ends_it_quietly():
     lines = "".join(f"This is line number {number}.\n" for number in range(500))
     process = subprocess.Popen(

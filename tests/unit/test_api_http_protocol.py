@@ -6,7 +6,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from speech_translator.api.http_protocol import BoundedHttpProtocol, bounded
+from speech_translator.api.http_protocol import ABORT, BoundedHttpProtocol, bounded
 
 HEAD = b"POST /x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 4\r\n\r\n"
 
@@ -15,7 +15,7 @@ class Transport(asyncio.Transport):
     def __init__(self):
         super().__init__()
         self.written = b""
-        self.closed = False
+        self.closed = self.aborted = False
         self.protocol = None
 
     def get_protocol(self):
@@ -29,6 +29,9 @@ class Transport(asyncio.Transport):
 
     def close(self):
         self.closed = True
+
+    def abort(self):
+        self.aborted = self.closed = True
 
     def is_closing(self):
         return self.closed
@@ -227,3 +230,13 @@ async def test_a_large_body_is_not_counted_as_a_head(connect):
         await settle()
     assert sum(received) == 200_000
     assert transport.written.startswith(b"HTTP/1.1 200")
+
+
+async def test_an_application_can_cut_a_connection_that_does_not_take_its_answer(connect):
+    async def cut(scope, receive, send):
+        scope["extensions"][ABORT]["call"]()
+
+    protocol, transport, _ = connect(cut)
+    protocol.data_received(b"GET /x HTTP/1.1\r\nhost: localhost\r\n\r\n")
+    await settle()
+    assert transport.aborted

@@ -34,6 +34,7 @@ from speech_translator.streaming import (
     partials,
     running,
 )
+from speech_translator.streaming.sharing import CaptionHub
 from tests.support.scripted_broker import (
     ScriptedBroker,
     ScriptedEngine,
@@ -495,3 +496,22 @@ async def test_the_hub_ends_its_sessions_and_admits_nobody_afterwards() -> None:
     await running
     with pytest.raises(ShuttingDown), hub.place():
         pass
+
+
+async def test_a_session_is_shared_only_where_others_can_read_it() -> None:
+    asked = json.dumps({"source_language": "en", "share": True})
+    for captions, shared in ((None, False), (CaptionHub(), True)):
+        line = Line()
+        live = LiveDriver(line, door(*engines()), SessionLimits(), decoders=Decoders())
+        running_ = asyncio.create_task(live.run(captions))
+        line.say(asked)
+        await until(lambda line=line: line.told("ready"))
+        ready = line.told("ready")[0]
+        assert (ready["share_secret"] is not None) is shared
+        if captions is not None:
+            share = captions.find(ready["session_id"], ready["share_secret"])
+            line.say('{"type": "unshare"}')
+            await until(lambda line=line: line.told("unshared"))
+            assert share.over == "unshared"
+        line.say(END)
+        await running_
