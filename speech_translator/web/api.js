@@ -1,9 +1,11 @@
 // Asks the service. A key, where one is needed, stays in this tab's session storage and is sent to
 // /auth/token alone; everything else, live sockets too, works with the short-lived token from there.
-// On the machine of a development service the token comes without a key.
+// On the machine of a development service the token comes without a key, and where everybody is let
+// in there is none.
 
 const KEY = "speech-translator.key";
 const EARLY_MS = 30_000; // a token this near its end is not used any more
+const NONE_NEEDED = { access_token: "", expires_in: 600 };
 const listeners = new Set();
 
 let token = { text: "", endsAt: 0 };
@@ -35,7 +37,8 @@ export function whenAccessChanges(listener) {
   listeners.add(listener);
 }
 
-// A token that holds for a while; one request for all who want it at the same time.
+// A token that holds for a while, empty where none is needed; one request for all who want it at
+// the same time.
 export async function bearer() {
   if (Date.now() < token.endsAt) return token.text;
   asking ??= trade().finally(() => {
@@ -44,6 +47,8 @@ export async function bearer() {
   return asking;
 }
 
+const authorised = (text) => (text ? { Authorization: `Bearer ${text}` } : {});
+
 async function trade() {
   const key = sessionStorage.getItem(KEY);
   try {
@@ -51,7 +56,8 @@ async function trade() {
       method: "POST",
       headers: key ? { "X-API-Key": key } : {},
     });
-    const { access_token: text, expires_in: seconds } = await body(answer);
+    const open = !key && answer.status === 401 && (await fetch("usage")).ok;
+    const { access_token: text, expires_in: seconds } = open ? NONE_NEEDED : await body(answer);
     token = { text, endsAt: Date.now() + seconds * 1000 - EARLY_MS };
     for (const listener of listeners) listener(null);
     return text;
@@ -70,11 +76,8 @@ async function body(answer) {
 // JSON from a route that needs a token. A token that was closed in the meantime is replaced once.
 export async function call(path, options = {}) {
   for (const last of [false, true]) {
-    const Authorization = `Bearer ${await bearer()}`;
-    const answer = await fetch(path, {
-      ...options,
-      headers: { ...options.headers, Authorization },
-    });
+    const headers = { ...options.headers, ...authorised(await bearer()) };
+    const answer = await fetch(path, { ...options, headers });
     if (answer.status !== 401 || last) return body(answer);
     forgetToken();
   }
@@ -89,12 +92,12 @@ export const open = async (path, options) => body(await fetch(path, options));
 
 // Sends a form and tells how much has gone; fetch cannot tell that yet.
 export async function upload(path, form, { onProgress, signal }) {
-  const text = await bearer();
+  const headers = authorised(await bearer());
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("POST", path);
     request.responseType = "json";
-    request.setRequestHeader("Authorization", `Bearer ${text}`);
+    for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
     request.upload.onprogress = ({ loaded, total }) => onProgress(loaded / total);
     request.onload = () => {
       if (request.status === 401) forgetToken(); // it was closed; the next try gets another
@@ -113,5 +116,6 @@ export async function openLiveSocket() {
   const address = new URL("translate/stream", document.baseURI);
   address.protocol = address.protocol.replace("http", "ws");
   address.hash = "";
-  return new WebSocket(address, ["speech-translator", `bearer.${await bearer()}`]);
+  const text = await bearer();
+  return new WebSocket(address, ["speech-translator", ...(text ? [`bearer.${text}`] : [])]);
 }

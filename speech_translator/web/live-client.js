@@ -56,8 +56,7 @@ export class LiveClient {
   // No more sound; ends once all of it was heard and told.
   end() {
     this.#ending = true;
-    if (!this.#session && !this.#ready) this.#finish();
-    else this.#pump();
+    this.#pump();
   }
 
   abandon() {

@@ -123,8 +123,12 @@ async function begin() {
   lock = await navigator.wakeLock?.request("screen").catch(() => null);
 }
 
+// Waits for the last words; pressed again, it does not.
 async function finish() {
-  stop.disabled = true;
+  if (!capture) {
+    client?.abandon();
+    return;
+  }
   showState("finishing");
   await stopSound();
   client?.end();

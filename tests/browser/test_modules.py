@@ -301,6 +301,21 @@ def test_a_service_that_refuses_from_the_start_is_not_asked_for_ever(page: Page)
     assert (sockets, last) == (4, "ended: refused")
 
 
+def test_what_was_said_before_the_first_connection_stood_is_heard(page: Page) -> None:
+    heard, said = live(
+        page,
+        """
+        client.push(second(1));
+        client.end();
+        const one = await next(0);
+        one.open(); one.tell(ready(1));
+        client.abandon();
+        return [one.heard().length, one.said().at(-1)];
+        """,
+    )
+    assert (heard, said) == (16_000, {"type": "end"})
+
+
 def test_a_stop_while_the_connection_is_lost_still_brings_the_last_words(page: Page) -> None:
     heard, said, last = live(
         page,

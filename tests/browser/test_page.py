@@ -191,7 +191,7 @@ def test_a_key_is_traded_for_tokens_and_goes_with_the_tab(
     assert {url for url, headers in sent if "x-api-key" in headers} == {f"{server.url}/auth/token"}
     assert page.input_value("#key") == ""
     page.click("#key-forget")
-    expect(page.locator("#key-state")).to_have_text("This machine needs no key.")
+    expect(page.locator("#key-state")).to_have_text("No key is needed here.")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
