@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.requests import HTTPConnection
 
 from speech_translator.api.accounts import AccountsDoor
-from speech_translator.errors import LimitExceeded
+from speech_translator.errors import LimitExceeded, Overloaded, StoreUnavailable
 from speech_translator.observability import Metrics, logger
 from speech_translator.security import metering
 from speech_translator.security.audio_tab import AudioTab
@@ -79,6 +79,7 @@ async def reserved(
 
     Raises:
         LimitExceeded: a limit does not have as much left. The request is given back.
+        Overloaded: of the work, which had no place; the request is given back, too.
     """
     try:
         reservation = await metering.meter.reserve(
@@ -88,8 +89,13 @@ async def reserved(
         await _refused(connection, metering, caller)
         raise
     _show(connection, reservation.decision)
-    async with reservation:
-        yield reservation
+    try:
+        async with reservation:
+            yield reservation
+    except Overloaded:
+        with suppress(StoreUnavailable):  # who is refused for want of room is told that
+            await _refused(connection, metering, caller)
+        raise
 
 
 @asynccontextmanager
@@ -115,7 +121,7 @@ async def live_audio(
 
 
 async def _refused(connection: HTTPConnection, metering: Metering, caller: Caller) -> None:
-    """A limit on amounts refuses: that costs no request, and the headers say what is left."""
+    """Refused after the door: that costs no request, and the headers say what is left."""
     state: ApiState = connection.app.state.api
     await state.guard.give_back(connection, caller)
     _show(connection, await metering.meter.standing(caller))

@@ -12,7 +12,7 @@ import pytest
 from speech_translator.api.account_schemas import UsageLineAnswer
 from speech_translator.api.routes import usage as routes
 from speech_translator.api.routes.usage import as_csv
-from speech_translator.errors import EngineFailed, StoreUnavailable
+from speech_translator.errors import EngineFailed, Overloaded, StoreUnavailable
 from speech_translator.security.audit_trail import Actor
 from speech_translator.security.tiers import TierName
 from tests.support.api import running
@@ -69,6 +69,21 @@ async def test_what_is_answered_counts_and_what_was_cached_does_not(api):
     assert found["day"] == found["month"]
     assert left(found, "characters-month") == 500_000 - 6
     assert left(found, "requests-day") == 998
+
+
+async def test_who_is_refused_for_want_of_room_pays_nothing(api):
+    headers = await key_of(api)
+
+    def full(_call):
+        raise Overloaded("Too much is waiting for this engine.", retry_after=3.0)
+
+    api.engine("bergamot").answer = full
+    refused = await translate(api, headers)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "3")
+    assert '"requests-day";r=1000' in refused.headers["ratelimit"]
+    found = await usage(api, headers)
+    assert found["month"] == {"requests": 0, "characters": 0, "audio_seconds": 0.0}
+    assert left(found, "requests-day") == 1_000
 
 
 async def test_markup_that_is_sanitised_costs_what_was_sent(api):
