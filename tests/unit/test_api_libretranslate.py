@@ -149,3 +149,18 @@ async def test_strangers_who_send_slowly_take_no_place_from_who_is_known(api, mo
     assert [(await one).status_code for one in sending] == [200, 200]
     again = await api.client.post("/translate", content=fields, headers=kind)
     assert again.status_code == 200
+
+
+async def test_a_request_with_an_idempotency_key_is_done_once(api):
+    key = await key_of(api)
+    fields = {"q": "Hello.", "source": "en", "target": "pt", "api_key": key}
+    named = {"Idempotency-Key": "one-request"}
+    first = await api.client.post("/translate", json=fields, headers=named)
+    again = await api.client.post("/translate", json=fields, headers=named)
+    assert first.json() == again.json() == {"translatedText": "pt:Hello."}
+    assert again.headers["idempotency-replayed"] == "true"
+    usage = await api.client.get("/usage", headers={"X-API-Key": key})
+    assert usage.json()["month"]["characters"] == 6
+    other = await api.client.post("/translate", json={**fields, "q": "Bye."}, headers=named)
+    assert other.status_code == 400
+    assert set(other.json()) == {"error"}

@@ -29,8 +29,9 @@ from speech_translator.api.compat.libretranslate_schemas import (
     LibreTranslateRequest,
 )
 from speech_translator.api.dependencies import admitted, request_context, state_of
+from speech_translator.api.idempotency import once
 from speech_translator.api.metering import reserved
-from speech_translator.api.openapi import errors, ref
+from speech_translator.api.openapi import IDEMPOTENCY_PARAMETER, errors, ref
 from speech_translator.api.parsing import source_language, target_language
 from speech_translator.api.text_work import TextWork, Used, checked_length, translated
 from speech_translator.errors import (
@@ -67,7 +68,7 @@ def _operation(body: type[msgspec.Struct], answer: dict[str, Any]) -> dict[str, 
         },
         "responses": {
             "200": {"description": "The answer", "content": {JSON_TYPE: {"schema": answer}}},
-            **{str(status): failure for status in (400, 403, 413, 415, 429, 502, 503, 504)},
+            **{str(status): failure for status in (400, 403, 409, 413, 415, 429, 502, 503, 504)},
             "default": errors()["default"],
         },
     }
@@ -78,7 +79,10 @@ def _operation(body: type[msgspec.Struct], answer: dict[str, Any]) -> dict[str, 
     summary="Translate text, as LibreTranslate does",
     response_class=Response,
     response_model=None,
-    openapi_extra=_operation(LibreTranslateRequest, ref(LibreTranslateAnswer)),
+    openapi_extra={
+        **_operation(LibreTranslateRequest, ref(LibreTranslateAnswer)),
+        "parameters": [IDEMPOTENCY_PARAMETER],
+    },
 )
 async def libre_translate(request: Request) -> Response:
     """Translate `q`, a string or a list, from `source` (or `auto`) into `target`.
@@ -133,8 +137,7 @@ async def _translate(request: Request) -> Response:
     alternatives = _alternatives(fields)
     checked_length(texts, state.settings, caller.tier)
 
-    async def finish(found: Sequence[Translation], used: Used) -> Response:
-        await used.reservation.settle(characters=used.characters)
+    def answer_of(found: Sequence[Translation]) -> Response:
         whole = isinstance(query, list)
         answer: dict[str, Any] = {"translatedText": _one_or_all([t.text for t in found], whole)}
         if source is None:
@@ -147,7 +150,17 @@ async def _translate(request: Request) -> Response:
 
     work = TextWork(texts, source, target, cast("Literal['text', 'html']", kind))
     context = request_context(request, state.settings.request_timeout_s, caller=caller)
-    return await translated(request, caller, work, context, finish)
+    named = {name: value for name, value in sorted(fields.items()) if name != "api_key"}
+    async with once(request, caller, [msgspec.json.encode(named)]) as attempt:
+        if attempt.replayed is not None:
+            return attempt.replayed
+
+        async def finish(found: Sequence[Translation], used: Used) -> Response:
+            answer = answer_of(found)
+            await attempt.settle(used.reservation, answer, characters=used.characters)
+            return answer
+
+        return await translated(request, caller, work, context, finish)
 
 
 async def _detect(request: Request) -> Response:
