@@ -12,6 +12,9 @@ SECURITY = {"ignored_auth", "object_level_authorization"}
 ONLY_BY_TOKEN = {"DELETE /auth/token"}
 """What neither of the run's keys can do."""
 
+ONLY_WHILE_SOMEBODY_SPEAKS = {"GET /captions/{session}"}
+"""What needs a live session that is shared."""
+
 
 @pytest.mark.timeout(280)
 def test_no_promise_of_the_document_is_broken() -> None:
@@ -20,4 +23,4 @@ def test_no_promise_of_the_document_is_broken() -> None:
     assert report.cases >= CASES
     assert report.phases.keys() == PHASES
     assert report.checks.keys() >= SECURITY
-    assert set(report.unanswered) <= ONLY_BY_TOKEN
+    assert set(report.unanswered) <= ONLY_BY_TOKEN | ONLY_WHILE_SOMEBODY_SPEAKS

@@ -306,7 +306,17 @@ async def live(server, key: str, bearer: str) -> list[str]:
             tokens += [ready["resume_token"] for ready in session.told("ready")]
     assert SPOKEN in heard
     browser = {"Sec-WebSocket-Protocol": f"bearer.{bearer}"}
-    async with live_session(server, headers=browser, **good) as session:
+    async with live_session(server, headers=browser, **good, share=True) as session:
+        await session.until(lambda found: found.told("ready"))
+        told, statuses = session.told("ready")[0], []
+        async with server.async_client() as client:
+            for secret in (told["share_secret"], W["token"]):
+                shown = {"X-Share-Secret": secret}
+                path = f"/captions/{told['session_id']}"
+                async with client.stream("GET", path, headers=shown) as answer:
+                    statuses.append(answer.status_code)
+        assert statuses == [200, 404]
+        tokens.append(told["share_secret"])
         await session.end()
         await session.until_closed()
         tokens += [session.told("ready")[0]["resume_token"]]
