@@ -38,9 +38,8 @@ async function askHealth(onGrown) {
 
 function showAccess() {
   byId("key-forget").hidden = !hasKey();
-  let text = hasKey() ? t("keyUsed") : t("keyNone");
-  if (refusal) text = hasKey() || refusal.status !== 401 ? problemText(refusal) : t("keyNeeded");
-  byId("key-state").textContent = text;
+  const well = hasKey() ? t("keyUsed") : t("keyNone");
+  byId("key-state").textContent = refusal ? problemText(refusal) : well;
 }
 
 function limitLine({ name, limit, remaining }) {

@@ -16,7 +16,7 @@ export class Refused extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || "");
     this.status = status;
-    this.code = problem.code;
+    this.code = status === 401 && !hasKey() ? "keyNeeded" : problem.code;
   }
 }
 

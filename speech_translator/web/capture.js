@@ -38,8 +38,13 @@ export async function startCapture(input, { echoCancellation, onFrame, onLevel, 
     throw new NoSound("noSound");
   }
   const context = new AudioContext();
-  await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
-  await context.resume();
+  try {
+    await context.audioWorklet.addModule(new URL("./capture-worklet.js", import.meta.url));
+    await context.resume();
+  } catch (error) {
+    release(); // no light stays on for sound that nobody hears
+    throw error;
+  }
   const source = context.createMediaStreamSource(new MediaStream([track]));
   const node = new AudioWorkletNode(context, "capture");
   source.connect(node).connect(context.destination); // silent: it is only pulled through there
