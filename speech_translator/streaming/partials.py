@@ -15,7 +15,7 @@ from speech_translator.streaming.utterances import Utterance
 from speech_translator.streaming.voice_activity import WINDOW, Closed, Opened
 from speech_translator.streaming.work import Foresee, Guess, Render
 
-MIN_AUDIO_S = 0.7
+MIN_AUDIO_S = 0.6
 """Audio that a first partial needs; shorter clips are mostly misheard."""
 
 _GUESS_SILENCE_S = 0.1
