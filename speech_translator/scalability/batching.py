@@ -163,24 +163,34 @@ class BatchQueue:
         return None
 
     def _company(self, head: Job, line: Line | None) -> list[Job]:
-        """Jobs that go with ``head``: the nearest in size, in the order of their coming."""
+        """Jobs that go with ``head``: of all owners alike first, and the nearest in size."""
         live = head.priority is Priority.LIVE
         places = (self.config.live if live else self.config.preferred) - 1
         if places < 1 or not line:
             return []
-        seen = list(islice(line, _LOOKED_AT * places))
+        looked_at = _LOOKED_AT * places
+        fair = self._lines[head.priority].beside(head, looked_at)
+        first = {job: None for job in fair if job.group == head.group}
+        seen = list(dict.fromkeys([*first, *islice(line, looked_at)]))
         for job in [job for job in seen if not job.wanted()]:
             self._remove(job)
         alike = [job for job in seen if job.waiting and self.config.alike(head.size, job.size)]
-        for job in nsmallest(places, alike, key=lambda job: abs(job.size - head.size)):
-            self._remove(job, served=True)
+
+        def nearness(job: Job) -> tuple[bool, float]:
+            return job not in first, abs(job.size - head.size)
+
+        for job in nsmallest(places, alike, key=nearness):
+            self._remove(job, served=True, in_turn=False)
         return [job for job in alike if not job.waiting]
 
-    def _remove(self, job: Job, *, served: bool = False) -> None:
+    def _remove(self, job: Job, *, served: bool = False, in_turn: bool = True) -> None:
         job.waiting = False
         self._count -= 1
         line_of_all = self._lines[job.priority]
-        (line_of_all.serve if served else line_of_all.remove)(job)
+        if served:
+            line_of_all.serve(job, in_turn=in_turn)
+        else:
+            line_of_all.remove(job)
         key = (job.priority, job.group)
         line = self._groups[key]
         del line[job]

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from heapq import heappop, heappush
-from itertools import count
+from heapq import heappop, heappush, nsmallest
+from itertools import count, islice
 from typing import Generic, Protocol, TypeVar
 
 _KEPT_IDLE = 1_000
@@ -41,6 +41,7 @@ class FairLine(Generic[J]):
         self._lines: dict[str, OrderedDict[J, None]] = {}
         self._times: dict[str, float] = {}
         self._heap: list[tuple[float, int, str]] = []
+        self._offered: dict[str, float] = {}
         self._turns = count()
         self._now = 0.0
 
@@ -70,9 +71,14 @@ class FairLine(Generic[J]):
             del self._lines[job.owner]
             self._forget_idle()
 
-    def serve(self, job: J) -> None:
-        """Take a job out that is served: its owner's time moves on."""
-        self._now = max(self._now, self._times[job.owner])
+    def serve(self, job: J, *, in_turn: bool = True) -> None:
+        """Take a job out that is served: its owner's time moves on.
+
+        Where it goes with another whose turn it is, and not ``in_turn``, its owner gets ahead, but
+        whoever comes now does not begin behind that.
+        """
+        if in_turn:
+            self._now = max(self._now, self._times[job.owner])
         self._times[job.owner] += 1 / job.weight
         self.remove(job)
         if job.owner in self._lines:
@@ -85,7 +91,20 @@ class FairLine(Generic[J]):
             if owner in self._lines and time == self._times[owner]:
                 return next(iter(self._lines[owner]))
             heappop(self._heap)  # it was served since, or has nothing left
+            if self._offered.get(owner) == time:
+                del self._offered[owner]
         return None
+
+    def beside(self, job: J, most: int) -> list[J]:
+        """Up to ``most`` jobs that may go with ``job``: an equal part of each owner's, in order.
+
+        Its own owner's first, then of those who are furthest behind. As many steps as there are
+        owners.
+        """
+        behind = nsmallest(most, self._lines, key=self._times.__getitem__)
+        owners = [owner for owner in dict.fromkeys([job.owner, *behind]) if owner in self._lines]
+        share = max(1, most // max(1, len(owners)))
+        return [one for owner in owners for one in islice(self._lines[owner], share)][:most]
 
     def length(self, owner: str) -> int:
         """Jobs of an owner that wait."""
@@ -100,13 +119,17 @@ class FairLine(Generic[J]):
         return min(newest, key=lambda job: (job.weight, -self.length(job.owner)), default=None)
 
     def _offer(self, owner: str) -> None:
+        if self._offered.get(owner) == self._times[owner]:
+            return  # they left unserved, and are back
+        self._offered[owner] = self._times[owner]
         heappush(self._heap, (self._times[owner], next(self._turns), owner))
 
     def _forget_idle(self) -> None:
-        """Where nobody waits nobody is ahead; and of very many who do not, less than a turn is."""
+        """Where nobody waits nobody is ahead; and of very many who do not, less than a batch is."""
         if not self._lines:
             self._times.clear()
             self._heap.clear()
+            self._offered.clear()
             self._now = 0.0
         elif len(self._times) - len(self._lines) > _KEPT_IDLE:
             self._times = {owner: self._times[owner] for owner in self._lines}

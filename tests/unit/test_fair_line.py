@@ -127,8 +127,14 @@ def test_nothing_is_lost_or_served_twice(steps: list[tuple[str, int, str]]) -> N
     assert len(served(line, 500)) == len(waiting)
 
 
-def job(owner: str, text: str, weight: int = 1, priority: Priority = Priority.INTERACTIVE) -> Job:
-    call = TranslateCall(text, "en", "pt")
+def job(
+    owner: str,
+    text: str,
+    weight: int = 1,
+    priority: Priority = Priority.INTERACTIVE,
+    into: str = "pt",
+) -> Job:
+    call = TranslateCall(text, "en", into)
     answer = type("Pending", (), {"done": lambda _self: False})()
     return Job(call, priority, Deadline.after(60), answer, 0.0, owner, weight)  # type: ignore[arg-type]
 
@@ -141,6 +147,48 @@ def test_batches_are_charged_to_each_owner_in_them() -> None:
     first, second = queue.take(), queue.take()
     assert len(first) == len(second) == 4
     assert "ada" in {each.owner for each in [*first, *second][:5]}
+
+
+def batches_until(queue: BatchQueue, owner: str) -> list[list[Job]]:
+    """Batches up to the one that has an owner's last job."""
+    found = []
+    while any(each.owner == owner for line in queue._lines.values() for each in line):
+        found.append(queue.take())
+    return found
+
+
+def test_a_batch_has_places_for_those_who_are_furthest_behind() -> None:
+    queue = BatchQueue(BatchingConfig(preferred=16, live=16, floor=48.0))
+    for number in range(400):
+        queue.push(job("flood", f"text {number}"))
+    for number in range(20):
+        queue.push(job("ada", f"text {number}", 8))
+    batches = batches_until(queue, "ada")
+    assert len(batches) <= 4
+    assert all(len(batch) == 16 for batch in batches)
+
+
+def test_who_rode_along_puts_nobody_behind_who_comes() -> None:
+    queue = BatchQueue(BatchingConfig(preferred=16, live=16, floor=48.0))
+    for number in range(40):
+        queue.push(job("rides", f"text {number:02}"))
+    for number in range(40):
+        queue.push(job("alone", "text", into=f"group {number}"))
+    queue.take()
+    queue.push(job("comes", "text", into="a group"))
+    assert len(batches_until(queue, "comes")) <= 3
+
+
+def test_coming_and_going_leaves_nothing_behind() -> None:
+    line: FairLine[Work] = FairLine()
+    line.add(Work("steady"))
+    for _ in range(100):
+        lone = Work("ada")
+        line.add(lone)
+        line.remove(lone)
+    assert len(line._heap) <= 2
+    line.add(Work("ada"))
+    assert {each.owner for each in served(line, 2)} == {"steady", "ada"}
 
 
 def test_live_work_goes_before_any_share() -> None:
