@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import sys
+from itertools import takewhile
 from typing import Any
 
 from benchmarks import report, service
@@ -19,6 +21,10 @@ from benchmarks.live_session import Seen, run
 from tests.support.recordings import word_error_rate
 
 P95_S = 2.0
+BAR = 6
+NEVER_S = 999.0
+"""Stands for a final that did not come."""
+
 PAUSE_S = 4.7
 """As long as the sentences are on average, so that half of the time is speech."""
 
@@ -45,12 +51,8 @@ async def together(running: service.Service, count: int, sentences: int) -> list
 
 def judge(sessions: list[Seen]) -> dict[str, Any]:
     """Lags, and whether every sentence has its final."""
-    lags = [
-        (seen.final_lag(sentence), sentence.end)
-        for seen in sessions
-        for sentence in seen.talk.sentences
-    ]
-    told = [lag for lag, _ in lags if lag is not None]
+    lags = [seen.final_lag(sentence) for seen in sessions for sentence in seen.talk.sentences]
+    told = [lag for lag in lags if lag is not None] or [NEVER_S]
     errors = [word_error_rate([seen.talk.text], [seen.text]) for seen in sessions]
     warnings = sum(len(seen.told("warning")) for seen in sessions)
     return {
@@ -58,15 +60,15 @@ def judge(sessions: list[Seen]) -> dict[str, Any]:
         "median_s": round(statistics.median(told), 3),
         "p95_s": round(percentile(told, 0.95), 3),
         "worst_s": round(max(told), 3),
-        "without_final": len(lags) - len(told),
+        "without_final": lags.count(None),
         "word_error_rate_percent": round(statistics.mean(errors), 2),
         "warnings": warnings,
-        "holds": percentile(told, 0.95) <= P95_S and len(told) == len(lags),
+        "holds": percentile(told, 0.95) <= P95_S and None not in lags,
     }
 
 
-def main() -> None:
-    """Measure and write the result."""
+def main() -> int:
+    """Measure, keep, and say whether the bar holds."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--counts", type=int, nargs="+", default=[1, 4, 6, 8, 12])
     parser.add_argument("--sentences", type=int, default=6)
@@ -77,9 +79,20 @@ def main() -> None:
         for count in options.counts:
             found.append(judge(asyncio.run(together(running, count, options.sentences))))
             print(found[-1])
-    most = max((one["sessions"] for one in found if one["holds"]), default=0)
-    report.write("live_many", {"bar_p95_s": P95_S, "bar_sessions": 6, "most": most, "runs": found})
+    held = [one["sessions"] for one in takewhile(lambda one: bool(one["holds"]), found)]
+    most = max(held, default=0)
+    report.write(
+        "live_many",
+        {
+            "bar_p95_s": P95_S,
+            "bar_sessions": BAR,
+            "most": most,
+            "holds": most >= BAR,
+            "runs": found,
+        },
+    )
+    return 0 if most >= BAR else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -8,7 +8,7 @@ languages and the rest of the rules are in ``docs/LIVE.md``.
 from __future__ import annotations
 
 import inspect
-from functools import cache
+from functools import lru_cache
 from typing import Any, get_args
 
 import msgspec
@@ -27,7 +27,7 @@ _OPENING = (messages.StartMessage, messages.ResumeRequest)
 _AUDIO = "audio_in"
 
 
-@cache
+@lru_cache(maxsize=8)
 def document(prefix: str) -> bytes:
     """The document in JSON, for a service that is mounted under ``prefix``."""
     return orjson.dumps(
@@ -37,7 +37,9 @@ def document(prefix: str) -> bytes:
                 "title": "speech-translator: live sessions",
                 "version": __version__,
                 "description": "Speech goes in as binary messages while the speaker talks; "
-                "captions, translations and spoken translations come out as JSON.",
+                "captions, translations and spoken translations come out as JSON. Operations are "
+                "told as a client does them. A browser offers its token as a subprotocol, "
+                "`bearer.<token>`, beside `speech-translator`.",
             },
             "defaultContentType": "application/json",
             "channels": {"live": _channel(prefix)},

@@ -137,8 +137,9 @@ class Lane:
         if behind is None:
             raise refusal
         self._backlog.forget(behind)
-        fail(behind, refusal)
-        self._tell(CallRejected(self.spec.name, refusal.code))
+        if not behind.answer.done():
+            fail(behind, refusal)
+            self._tell(CallRejected(self.spec.name, refusal.code))
 
     def forget(self, job: Job) -> None:
         """A job's caller has gone: it leaves the queue; what runs is thrown away when it ends."""
