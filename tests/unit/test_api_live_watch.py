@@ -32,6 +32,9 @@ async def test_a_fault_of_ours_does_not_end_the_watch(monkeypatch) -> None:
     caller: Any = SimpleNamespace(principal=SimpleNamespace(key_id="k1"))
     socket: Any = None
     transport: Any = SimpleNamespace(close=close)
-    await stream._end_when_revoked(socket, transport, caller)
+    revoked: list[None] = []
+    driver: Any = SimpleNamespace(revoke=lambda: revoked.append(None))
+    await stream._end_when_revoked(socket, transport, driver, caller)
+    assert len(revoked) == 1
     assert [type(why) for why in closed] == [Unauthenticated]
     assert [type(context["exception"]) for context in told] == [ValueError]
