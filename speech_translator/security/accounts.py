@@ -48,7 +48,6 @@ from speech_translator.security.upkeep import (
     retention,
 )
 from speech_translator.storage import (
-    AuditEntry,
     AuditLog,
     Database,
     DatabaseConfig,
@@ -57,7 +56,7 @@ from speech_translator.storage import (
     TokenStore,
     UsageStore,
 )
-from speech_translator.storage.audit import MAX_PAGE, user_subject
+from speech_translator.storage.audit import user_subject
 from speech_translator.storage.idempotency import IdempotencyStore
 from speech_translator.storage.live_sessions import LiveSessionStore
 from speech_translator.storage.migrate import upgrade
@@ -101,8 +100,8 @@ class Accounts:
         self.idempotency = Idempotency(requests, peppers, idempotency, clock=clock)
         sessions = LiveSessionStore(database)
         self.live = KeptSessions(sessions, peppers, clock=clock)
-        self._audit = AuditLog(database)
-        self._trail = AuditTrail(self._audit, clock)
+        self.audit = AuditLog(database)
+        self._trail = AuditTrail(self.audit, clock)
         self._pepper = peppers[0]
         self._clock = clock
         self._authenticator = KeyAuthenticator(self._keys, auth, wall_clock=clock)
@@ -112,7 +111,7 @@ class Accounts:
             TokenStore(database), self._authenticator, auth, wall_clock=clock
         )
         self.privacy = Privacy(
-            self._audit,
+            self.audit,
             {
                 KEYS: KeysOfOwners(self._keys, self._key_changed),
                 "usage": UsageOfOwners(self.usage),
@@ -125,7 +124,7 @@ class Accounts:
         self.upkeep = Upkeep(
             self._keys,
             self._authenticator,
-            retention(self._days, self._audit, self._keys, self.usage, sessions),
+            retention(self._days, self.audit, self._keys, self.usage, sessions),
             self._days,
             often={"erasures": self._finish_erasures},
             listener=listener,
@@ -295,17 +294,6 @@ class Accounts:
     async def has_administrator(self) -> bool:
         """Whether somebody holds a valid key with the scope ``admin``. Raises StoreUnavailable."""
         return await self._keys.has_administrator(self._clock())
-
-    async def audit(
-        self,
-        *,
-        before: int | None = None,
-        subject: str | None = None,
-        actor: str | None = None,
-        limit: int = MAX_PAGE,
-    ) -> list[AuditEntry]:
-        """A page of the audit log, the newest first; see ``AuditLog.page``."""
-        return await self._audit.page(before=before, subject=subject, actor=actor, limit=limit)
 
     async def refused(self, actor: Actor, what: str, code: str) -> None:
         """Somebody who is known tried what they may not.

@@ -21,13 +21,11 @@ from speech_translator.api.parsing import whole_number
 from speech_translator.errors import InvalidField, NotFound
 from speech_translator.security.owners import PRINTABLE, is_printable
 from speech_translator.security.scopes import Principal, Scope
+from speech_translator.storage.audit import MAX_PAGE
 
 router = APIRouter(tags=["accounts"])
 
-_MAX_PAGE = 500
 _MAX_NAME = 160
-
-
 _NAME = {"type": "string", "minLength": 1, "maxLength": _MAX_NAME, "pattern": PRINTABLE}
 _AUDIT_PARAMETERS = [
     query_parameter(
@@ -40,7 +38,7 @@ _AUDIT_PARAMETERS = [
     query_parameter(
         "limit",
         "Entries in the page.",
-        {"type": "integer", "minimum": 1, "maximum": _MAX_PAGE, "default": 100},
+        {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 100},
     ),
 ]
 _USER_ID = {
@@ -71,10 +69,10 @@ async def audit_log(request: Request) -> Response:
     await admitted(request, Scope.ADMIN, "account")
     asked = request.query_params
     limit = whole_number(asked, "limit")
-    if limit is not None and not 1 <= limit <= _MAX_PAGE:
-        raise InvalidField(f"`limit` must be from 1 to {_MAX_PAGE}.", field="limit")
+    if limit is not None and not 1 <= limit <= MAX_PAGE:
+        raise InvalidField(f"`limit` must be from 1 to {MAX_PAGE}.", field="limit")
     accounts = await accounts_of(request)
-    found = await accounts.audit(
+    found = await accounts.audit.page(
         before=whole_number(asked, "before"),
         subject=_name(request, "subject"),
         actor=_name(request, "actor"),
