@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,12 @@ import typer
 from speech_translator.cli.captions import Captions, SavedCaptions, captions
 from speech_translator.cli.live_client import Event, LiveClient, OpenLine
 from speech_translator.cli.live_lines import engine_line, service_line
-from speech_translator.cli.options import source_language, target_language
+from speech_translator.cli.options import (
+    Glossary,
+    glossary_terms,
+    source_language,
+    target_language,
+)
 from speech_translator.cli.recordings import Recording, Unusable, find_recordings
 from speech_translator.cli.sound import from_microphone, from_pipe, from_samples, recorder
 from speech_translator.cli.sources import open_recording
@@ -47,6 +52,7 @@ class ListenOptions:
     sound: tuple[str, ...] | Recording | None
     service: OpenLine | None
     saved: SavedCaptions | None
+    glossary: Mapping[str, str]
 
 
 def listen(
@@ -74,6 +80,7 @@ def listen(
         Path | None,
         typer.Option("--save", dir_okay=False, help="Keep captions in a .srt, .vtt or .txt file."),
     ] = None,
+    glossary: Glossary = None,
     url: Annotated[
         str | None, typer.Option("--url", help="Service that does the work; see LISTEN_URL.")
     ] = None,
@@ -101,6 +108,7 @@ def listen(
         if address
         else None,
         SavedCaptions(save, targets) if save else None,
+        glossary_terms(glossary, settings.max_glossary_terms),
     )
     run(_listen(surroundings, settings, wanted))
 
@@ -149,6 +157,8 @@ async def _listen(surroundings: Surroundings, settings: Settings, wanted: Listen
             "target_languages": [target.tag for target in wanted.targets],
             "partials": shown.partials,
         }
+        if wanted.glossary:  # older services know no such field
+            start["glossary"] = dict(wanted.glossary)
         client = LiveClient(line, start, talk.hear)
         async with _ending_at_a_signal(client):
             await client.run(sound)

@@ -66,6 +66,8 @@ class SessionLimits:
     """Age of the oldest waiting utterance at which the client is warned."""
     speech_backlog: int = 4
     """Translations that may wait to be spoken; then the oldest is left out."""
+    max_glossary_terms: int = 200
+    """Terms in the glossary of a session."""
     weight: int = 1
     """The owner's share of the engines, beside those of others."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
@@ -79,4 +81,5 @@ class SessionLimits:
             max_s=settings.live_max_s,
             idle_s=settings.live_idle_timeout_s,
             send_s=settings.live_send_timeout_s,
+            max_glossary_terms=settings.max_glossary_terms,
         )

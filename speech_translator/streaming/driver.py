@@ -24,6 +24,7 @@ from speech_translator.streaming.running import CLIENT_GONE, SessionRun, Transpo
 from speech_translator.streaming.session import LiveSession
 from speech_translator.streaming.sharing import CaptionHub, Speaker, digest, new_secret
 from speech_translator.streaming.work_runner import WorkRunner
+from speech_translator.text import validate_glossary
 
 FIRST_MESSAGE_S = 10.0
 """Seconds a client has to say what it wants."""
@@ -136,6 +137,7 @@ class LiveDriver:
             request, last_seq = messages.parse_start(state.start), asked.last_seq
         else:
             request = asked
+            validate_glossary(request.glossary, max_terms=self._limits.max_glossary_terms)
             Interpreter(self._translator).check(
                 request.source, request.targets, speech=request.speech, voice=request.voice
             )
@@ -158,6 +160,7 @@ class LiveDriver:
         work = WorkRunner(
             self._translator,
             request.targets,
+            glossary=request.glossary,
             owner=self._owner,
             weight=self._limits.weight,
             clock=self._clock,

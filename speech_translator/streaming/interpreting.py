@@ -46,6 +46,7 @@ class Translating(Protocol):
         source: Language | None,
         target: Language,
         context: RequestContext,
+        glossary: Mapping[str, str] | None = None,
     ) -> list[Translation]:
         """Text to text."""
         ...
@@ -116,12 +117,17 @@ class Interpretation:
 class Interpreter:
     """Recognises and translates utterances.
 
+    Recognition is not told the terms of the glossary: in what is as short as an utterance, or is
+    no speech at all, it would hear them.
+
     Args:
         translator: the async door.
+        glossary: source terms and the words that must stand for them in translations.
     """
 
-    def __init__(self, translator: Translating) -> None:
+    def __init__(self, translator: Translating, glossary: Mapping[str, str] | None = None) -> None:
         self._translator = translator
+        self._glossary = glossary or {}
 
     def check(
         self,
@@ -261,7 +267,7 @@ class Interpreter:
             text, source = english, ENGLISH
         try:
             (answer,) = await self._translator.translate(
-                [text], source=source, target=target, context=context
+                [text], source=source, target=target, context=context, glossary=self._glossary
             )
         except SpeechTranslatorError as error:
             return error

@@ -9,7 +9,8 @@ later one.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, cast, get_args
 
 import msgspec
@@ -20,8 +21,11 @@ from speech_translator.media.pcm import PCM_RATES, PcmEncoding
 from speech_translator.media.resampling import SAMPLE_RATE
 
 MAX_TARGETS = 5
-MAX_TEXT_BYTES = 16 * 1024
-"""Largest text message of a client."""
+MAX_TEXT_CHARS = 16 * 1024
+"""Longest text message of a client behind the first one."""
+
+MAX_FIRST_CHARS = 128 * 1024
+"""Longest first message: 200 terms of a glossary, each and its translation of 200 characters."""
 
 MAX_FRAME_BYTES = 256 * 1024
 """Largest binary message of a client: 8 s of 16 kHz PCM."""
@@ -61,6 +65,7 @@ class StartMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speech: bool = False
     voice: str | None = None
     share: bool = False
+    glossary: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,8 @@ class StartRequest:
     """A session as asked for, checked; ``source`` None means that it is to be detected.
 
     ``voice`` is the ``Voice.id`` that speaks; None for the best one. ``share`` lets others read.
+    ``glossary`` are source terms and the words that must stand for them; how many there may be is
+    not checked here.
     """
 
     source: Language | None
@@ -77,6 +84,7 @@ class StartRequest:
     speech: bool
     voice: str | None = None
     share: bool = False
+    glossary: Mapping[str, str] = field(default_factory=dict)
 
 
 class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -93,7 +101,7 @@ def parse_first(message: str | bytes) -> StartRequest | ResumeRequest:
     Raises:
         ProtocolViolation, MalformedBody, InvalidField, UnknownLanguage: as ``parse_start``.
     """
-    if _kind_of(message) != "resume":
+    if _kind_of(message, MAX_FIRST_CHARS) != "resume":
         return parse_start(message)
     try:
         return msgspec.json.decode(message, type=ResumeRequest)
@@ -114,7 +122,7 @@ def parse_start(message: str | bytes) -> StartRequest:
         InvalidField: a field is missing, unknown or wrong; ``details["field"]`` names it.
         UnknownLanguage: a language code that no table knows.
     """
-    kind = _kind_of(message)
+    kind = _kind_of(message, MAX_FIRST_CHARS)
     if kind not in {"start", None}:
         raise ProtocolViolation("The first message must describe the session.", expected="start")
     try:
@@ -136,6 +144,7 @@ def parse_start(message: str | bytes) -> StartRequest:
         asked.speech,
         _voice(asked),
         asked.share,
+        asked.glossary,
     )
 
 
@@ -170,7 +179,7 @@ def parse_control(message: str) -> Control:
     Raises:
         ProtocolViolation: anything but a ``Control``.
     """
-    kind = _kind_of(message)
+    kind = _kind_of(message, MAX_TEXT_CHARS)
     for control in get_args(Control):
         if kind == control:
             return cast("Control", control)
@@ -180,17 +189,17 @@ def parse_control(message: str) -> Control:
     )
 
 
-def _kind_of(message: str | bytes) -> str | None:
+def _kind_of(message: str | bytes, max_chars: int) -> str | None:
     """The ``type`` of a text message; None where it has none.
 
     Raises:
-        ProtocolViolation: it is binary or too large.
+        ProtocolViolation: it is binary or too long.
         MalformedBody: it is not a JSON object.
     """
     if isinstance(message, bytes):
         raise ProtocolViolation("The first message must be JSON text, not audio.", expected="start")
-    if len(message) > MAX_TEXT_BYTES:
-        raise ProtocolViolation("The text message is too large.", max_bytes=MAX_TEXT_BYTES)
+    if len(message) > max_chars:
+        raise ProtocolViolation("The text message is too long.", max_characters=max_chars)
     try:
         body: Any = msgspec.json.decode(message)
     except (msgspec.DecodeError, UnicodeError, RecursionError):

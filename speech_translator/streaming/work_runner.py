@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from speech_translator.engines.values import Priority
 from speech_translator.languages import Language
@@ -50,6 +50,7 @@ class WorkRunner:
     Args:
         translator: the async door.
         targets: languages that every utterance is translated into.
+        glossary: source terms and the words that must stand for them in translations.
         owner: whom the work belongs to.
         weight: the owner's share of the engines, beside others.
         clock: monotonic seconds.
@@ -60,12 +61,13 @@ class WorkRunner:
         translator: Translating,
         targets: Sequence[Language],
         *,
+        glossary: Mapping[str, str] | None = None,
         owner: str,
         weight: int = 1,
         clock: Clock = time.monotonic,
     ) -> None:
         self._translator = translator
-        self._interpreter = Interpreter(translator)
+        self._interpreter = Interpreter(translator, glossary)
         self._targets = tuple(targets)
         self._owner = owner
         self._weight = weight

@@ -280,15 +280,19 @@ def accounts(caller: Caller) -> None:
     caller.ask("GET", f"/admin/usage?from={W['after']}&format={W['field']}")
 
 
+TERMS = {W["term"]: W["glossary"]}
+
+
 async def live(server, key: str, bearer: str) -> list[str]:
     """Sessions that work, that break the protocol, and that are not let in; their tokens."""
     keyed = {**NOISE, "X-API-Key": key}
-    good = {"source_language": "en", "target_languages": ["pt"], "speech": True}
+    good = {"source_language": "en", "target_languages": ["pt"], "speech": True, "glossary": TERMS}
     first_messages = (
         {**good},
         {**good, "voice": "kokoro:broken"},
         {"source_language": "fr"},
         {**good, "voice": W["voice"]},
+        {**good, "glossary": {W["term"]: "\n"}},
         {**good, "target_languages": [W["language"]]},
         {**good, W["unknown"]: W["first"]},
         {"type": W["first"]},

@@ -44,12 +44,14 @@ TAKEN = [
     {"source_language": "en", "audio": {"encoding": "webm_opus"}},
     {"source_language": "en", "target_languages": ["pt"], "speech": True, "voice": "kokoro/pf"},
     {"source_language": "en", "share": True},
+    {"source_language": "en", "glossary": {"water": "aqua"}},
     {"type": "resume", "token": "t", "last_seq": 4},
 ]
 REFUSED = [
     {},
     {"source_language": 1},
     {"source_language": "en", "colour": "red"},
+    {"source_language": "en", "glossary": {"water": 1}},
     {"source_language": "en", "target_languages": ["pt"] * 6},
     {"source_language": "en", "audio": {"encoding": "flac"}},
     {"source_language": "en", "audio": {"sample_rate": 7}},

@@ -72,6 +72,19 @@ def test_translations_name_their_language_and_are_kept_in_files(
     assert (tmp_path / "talk.pt.srt").read_text().endswith("\npt:Hello there.\n")
 
 
+def test_the_terms_of_a_glossary_hold(cli: CommandLine, tmp_path: Path) -> None:
+    terms = tmp_path / "terms.json"
+    terms.write_text('{"Hello": "Viva"}')
+    sound = SPEECH + PAUSE
+    done = cli("listen", "-", "-f", "en", "--to", "pt", "--glossary", terms, stdin=sound)
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == "en: Hello there.\npt: pt:Viva there.\n"
+    terms.write_text("[]")
+    done = cli("listen", "-", "-f", "en", "--to", "pt", "--glossary", terms, stdin=sound)
+    assert done.exit_code == 3
+    assert "JSON object" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [

@@ -15,6 +15,7 @@ from speech_translator.engines.values import Call, Result, Samples
 from speech_translator.errors import (
     DamagedAudio,
     InvalidAudio,
+    InvalidGlossary,
     LimitExceeded,
     NoAudioTrack,
     Overloaded,
@@ -35,6 +36,7 @@ from speech_translator.streaming import (
     running,
 )
 from speech_translator.streaming.sharing import CaptionHub
+from tests.support.memory_sessions import MemorySessions
 from tests.support.scripted_broker import (
     ScriptedBroker,
     ScriptedEngine,
@@ -129,11 +131,12 @@ async def session(
     translator_: AsyncTranslator,
     limits: SessionLimits | None = None,
     decoders: Decoders | None = None,
+    store: MemorySessions | None = None,
 ) -> AsyncIterator[tuple[Line, LiveDriver]]:
     """A session that has to be over, with nothing left behind, once the block is."""
     line = Line()
     decoders = decoders or Decoders()
-    live = LiveDriver(line, translator_, limits or SessionLimits(), decoders=decoders)
+    live = LiveDriver(line, translator_, limits or SessionLimits(), decoders=decoders, store=store)
     before = asyncio.all_tasks()
     running = asyncio.create_task(live.run())
     try:
@@ -161,6 +164,30 @@ async def test_a_session_from_the_first_message_to_the_last() -> None:
     assert [final["text"] for final in line.told("final")] == ["Hello.", "Bye."]
     assert line.told("final")[0]["translations"] == {"pt": "pt:Hello."}
     assert line.closed == "end"
+
+
+async def test_a_glossary_holds_also_when_the_session_goes_on() -> None:
+    store = MemorySessions()
+    start = {**json.loads(START), "glossary": {"Hello": "Viva"}}
+    async with session(door(*engines("Hello.")), store=store) as (line, _):
+        line.say(json.dumps(start), SPEECH, PAUSE)
+        await until(lambda: line.told("final"))
+        line.say(None)
+    token, last_seq = line.told("ready")[0]["resume_token"], line.events[-1]["seq"]
+    resume = json.dumps({"type": "resume", "token": token, "last_seq": last_seq})
+    async with session(door(*engines("Hello again.")), store=store) as (again, _):
+        again.say(resume, SPEECH, END)
+    told = [*line.told("final"), *again.told("final")]
+    assert [final["translations"]["pt"] for final in told] == ["Viva.", "pt:Viva again."]
+
+
+@pytest.mark.parametrize("glossary", [{"": "x"}, {"Hello": "a\nb"}, {"a": "x", "b": "y"}])
+async def test_a_glossary_over_its_bounds_is_refused(glossary: dict[str, str]) -> None:
+    limits = SessionLimits(max_glossary_terms=1)
+    async with session(door(*engines()), limits) as (line, _):
+        line.say(json.dumps({**json.loads(START), "glossary": glossary}))
+    assert [event["code"] for event in line.events] == ["invalid_glossary"]
+    assert isinstance(line.closed, InvalidGlossary)
 
 
 @pytest.mark.parametrize(

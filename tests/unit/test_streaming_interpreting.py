@@ -72,6 +72,19 @@ async def test_other_languages_go_through_one_english_reading() -> None:
     assert [call.task for call in whisper.calls] == ["transcribe", "translate"]
 
 
+async def test_the_terms_of_a_glossary_hold_in_finals_partials_and_second_tries() -> None:
+    bergamot, whisper = translator("bergamot", "en-pt", "en-fr"), recogniser("en", "Cold water.")
+    translating = door(bergamot, whisper, detector())
+    interpreter = Interpreter(translating, {"water": "aqua", "water tower": "torre"})
+    said = await interpret(interpreter, EN, PT, FR, EN)
+    assert said.translations == {"pt": "pt:Cold aqua.", "fr": "fr:Cold aqua.", "en": "Cold water."}
+    shown = await interpreter.render("Cold water,", language=EN, targets=(PT,), context=context())
+    assert shown.translations == {"pt": "pt:Cold aqua,"}
+    again = await interpreter.translate_again(SAMPLES, said=said, targets=(PT,), context=context())
+    assert again.translations["pt"] == "pt:Cold aqua."
+    assert [call.prompt for call in whisper.calls] == [None]  # it would hear them everywhere
+
+
 async def test_a_detected_language_is_translated_as_one_that_was_given() -> None:
     for spoken, translated in (("en", "pt:Something."), ("fr", "pt:English of 3 s.")):
         interpreter, whisper = setup(spoken)

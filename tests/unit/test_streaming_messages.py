@@ -48,6 +48,7 @@ def test_everything_that_a_client_can_say() -> None:
             partials=True,
             speech=True,
             voice="kokoro:pf_dora",
+            glossary={"water": "aqua"},
         )
     )
     assert request.source is None
@@ -56,6 +57,7 @@ def test_everything_that_a_client_can_say() -> None:
     assert request.partials
     assert request.speech
     assert request.voice == "kokoro:pf_dora"
+    assert request.glossary == {"water": "aqua"}
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,9 @@ def test_everything_that_a_client_can_say() -> None:
         (start(type="end"), ProtocolViolation, None),
         (start(type="resume"), ProtocolViolation, None),
         (start(type=7), ProtocolViolation, None),
-        (" " * 20_000 + start(), ProtocolViolation, None),
+        (" " * 140_000 + start(), ProtocolViolation, None),
+        (start(glossary=["water"]), InvalidField, "glossary"),
+        (start(glossary={"water": 1}), InvalidField, "glossary[...]"),
         ("{}", InvalidField, "source_language"),
         (start(source_language=1), InvalidField, "source_language"),
         (start(target_language="pt"), InvalidField, None),
@@ -111,6 +115,7 @@ def test_refusals_never_quote_the_client() -> None:
         start(audio={"zzsecretzz": 1}),
         start(audio={"encoding": "zzsecretzz"}),
         start(type="zzsecretzz"),
+        start(glossary={"zzsecretzz": 1}),
     ):
         with pytest.raises(SpeechTranslatorError) as raised:
             parse_start(message)
@@ -126,7 +131,7 @@ def test_a_container_states_its_own_rate(encoding: str) -> None:
 def test_later_messages_are_the_end_and_signs_of_life() -> None:
     assert parse_control('{"type": "end"}') == "end"
     assert parse_control('{"type": "keep_alive"}') == "keep_alive"
-    for message in ('{"type": "start"}', "{}", '{"type": 3}'):
+    for message in ('{"type": "start"}', "{}", '{"type": 3}', " " * 20_000 + '{"type": "end"}'):
         with pytest.raises(ProtocolViolation):
             parse_control(message)
     with pytest.raises(MalformedBody):

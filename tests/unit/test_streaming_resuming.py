@@ -23,6 +23,7 @@ from speech_translator.streaming.resuming import (
 )
 from speech_translator.streaming.work import Foresee
 from tests.support.live_simulation import WINDOW, Simulation, request, silence, word
+from tests.support.memory_sessions import MemorySessions
 
 WINDOW_S = WINDOW / 16_000
 
@@ -138,36 +139,8 @@ def test_however_often_it_breaks_every_word_is_final_once(
     assert all(earlier.end <= later.start for earlier, later in pairwise(told))
 
 
-class Store:
-    """Sessions in memory."""
-
-    def __init__(self) -> None:
-        self.sessions: dict[str, list[object]] = {}
-
-    async def create(self, session_id: str, owner: str, token: bytes, state: bytes) -> None:
-        self.sessions[session_id] = [owner, token, 1, state]
-
-    async def save(self, session_id: str, epoch: int, state: bytes) -> bool:
-        kept = self.sessions.get(session_id)
-        if kept is None or kept[2] != epoch:
-            return False
-        kept[3] = state
-        return True
-
-    async def take(self, token: bytes, owner: str, new_token: bytes):  # type: ignore[no-untyped-def]
-        for session_id, kept in self.sessions.items():
-            if kept[0] == owner and kept[1] == token:
-                kept[1], kept[2] = new_token, kept[2] + 1  # type: ignore[operator]
-                return session_id, kept[2], kept[3]
-        return None
-
-    async def end(self, session_id: str, epoch: int) -> None:
-        if self.sessions[session_id][2] == epoch:
-            del self.sessions[session_id]
-
-
 async def test_a_token_is_good_once_and_for_its_owner_and_fences_the_older_connection() -> None:
-    store = Store()
+    store = MemorySessions()
     old, state = await begin(store, "ada", '{"source_language": "en"}')
     assert old.token
     for owner, token in (("eve", old.token), ("ada", "nonsense"), ("ada", "\ud800")):
