@@ -140,7 +140,8 @@ class TranscribeCall(msgspec.Struct, frozen=True, tag="transcribe"):
     """Recognise one clip of at most 30 s, 16 kHz.
 
     ``task="translate"`` answers in English (Whisper's own route). ``prompt`` is preceding text
-    or terms that bias recognition.
+    or terms that bias recognition. ``draft`` asks for a first reading that is soon replaced: it
+    comes in a short and bounded time, for nothing in it is tried a second time.
     """
 
     audio: Any  # Samples
@@ -148,10 +149,11 @@ class TranscribeCall(msgspec.Struct, frozen=True, tag="transcribe"):
     task: Literal["transcribe", "translate"] = "transcribe"
     word_timestamps: bool = False
     prompt: str | None = None
+    draft: bool = False
 
     def group(self) -> object:
         """Calls with equal groups may share a batch."""
-        return (self.language is None, self.task, self.word_timestamps)
+        return (self.language is None, self.task, self.word_timestamps, self.draft)
 
     def size(self) -> float:
         """Relative cost: seconds of audio."""

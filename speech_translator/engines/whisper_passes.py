@@ -103,7 +103,8 @@ class WhisperPasses:
         translating = any(stretch.clip.call.task == "translate" for stretch in stretches)
         beam = _BEAM if translating else 1
         decodes = self._generate(stretches, encoded, max(limits), beam_size=beam)
-        if not translating:
+        drafts = all(stretch.clip.call.draft for stretch in stretches)
+        if not translating and not drafts:
             self._search_wider(stretches, encoded, decodes, max(limits))
         return [
             _Outcome(stretch, decode, encoded, row)
@@ -128,6 +129,8 @@ class WhisperPasses:
         stretch = outcome.stretch
         if not is_doubtful(outcome.decode, self._limit(stretch), self._text(outcome.decode)):
             return outcome
+        if stretch.clip.call.draft:
+            return self._without_loop(outcome)
         # Room for any script, unless it was a loop: perhaps the language only needs many tokens.
         limit = self._limit(stretch)
         if compression(outcome.decode.text) <= MAX_COMPRESSION:
@@ -141,11 +144,13 @@ class WhisperPasses:
             outcome = _Outcome(stretch, tried[-1], encoded, 0)
             if not is_failure(tried[-1], limit):
                 return outcome
-        best = best_of(tried or [outcome.decode], limit)
-        if is_loop(best, limit):
-            best = replace(best, tokens=tuple(without_loop(self._text(best))))
-            best = replace(best, text=self._tokens.decode(best.tokens))
-        return replace(outcome, decode=best)
+        best = replace(outcome, decode=best_of(tried or [outcome.decode], limit))
+        return self._without_loop(best) if is_loop(best.decode, limit) else best
+
+    def _without_loop(self, outcome: _Outcome) -> _Outcome:
+        tokens = tuple(without_loop(self._text(outcome.decode)))
+        decode = replace(outcome.decode, tokens=tokens, text=self._tokens.decode(tokens))
+        return replace(outcome, decode=decode)
 
     def _collect(self, outcomes: Sequence[_Outcome]) -> Iterator[Stretch]:
         """Add segments to the clips; yields what the model left for a further decode."""

@@ -11,7 +11,7 @@ from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.cache_manager import CacheStatistics, MemoryCache
 from speech_translator.scalability.engine_access import CallBroker, EngineAccess
-from speech_translator.scalability.recognition import Progress, Recognition
+from speech_translator.scalability.recognition import Progress, Recognition, Sound
 from speech_translator.scalability.results import (
     RequestContext,
     Speech,
@@ -117,7 +117,7 @@ class AsyncTranslator:
         context: RequestContext,
         target: Language | None = None,
         word_timestamps: bool = False,
-        one_clip: bool = False,
+        sound: Sound = "recording",
         glossary: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> Transcription:
@@ -129,8 +129,8 @@ class AsyncTranslator:
             context: who asks, how urgently, until when.
             target: translate into this language too, segment by segment.
             word_timestamps: times and probabilities for each word.
-            one_clip: the samples are one stretch of speech of at most 28 s: they are recognised
-                whole, and not searched for speech first.
+            sound: a recording, one stretch of speech, or one of which a quick first reading is
+                wanted; see ``Sound``.
             glossary: terms for recognition to expect and for translation to keep.
             progress: told the seconds done and in all, after every clip.
 
@@ -144,7 +144,7 @@ class AsyncTranslator:
             language=language,
             context=context,
             word_timestamps=word_timestamps,
-            one_clip=one_clip,
+            sound=sound,
             prompt=", ".join(glossary) if glossary else None,
             english=lambda spoken: (
                 target is not None and self._speech.needs_english(spoken, target)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -35,6 +36,11 @@ from speech_translator.scalability.transcripts import (
     spoken_key,
     transcription_of,
 )
+
+Sound = Literal["recording", "utterance", "draft"]
+"""What samples are: a recording, which is searched for speech first; one stretch of speech found
+by a voice activity detector, of at most 28 s; or such a stretch that goes on, of which a quick
+first reading is wanted (``TranscribeCall.draft``)."""
 
 Progress = Callable[[float, float], None]
 """Told the seconds that are done and the seconds in all."""
@@ -96,7 +102,7 @@ class Recognition:
         language: Language | None,
         context: RequestContext,
         word_timestamps: bool = False,
-        one_clip: bool = False,
+        sound: Sound = "recording",
         prompt: str | None = None,
         english: Callable[[Language], bool] = lambda _language: False,
         progress: Progress | None = None,
@@ -108,8 +114,7 @@ class Recognition:
             language: what is spoken, or None to detect it from the first clips.
             context: deadline, owner, priority; a long recording steps back to bulk priority.
             word_timestamps: times for each word too.
-            one_clip: the samples are one stretch of speech, found by a voice activity detector
-                already: they are not searched again. Longer than a clip may be, they are.
+            sound: what the samples are.
             prompt: terms that recognition should expect.
             english: asked with the spoken language whether an English reading is needed as well.
             progress: told after every clip.
@@ -118,12 +123,13 @@ class Recognition:
         if duration > _LONG_S and context.priority is Priority.INTERACTIVE:
             context = replace(context, priority=Priority.BULK)
         engines = self._engines(language)
-        clips = await self._clips(samples, context, one_clip=one_clip)
+        clips = await self._clips(samples, context, one_clip=sound != "recording")
         template = TranscribeCall(
             samples[:0],
             language=language.key if language else None,
             word_timestamps=word_timestamps,
             prompt=prompt,
+            draft=sound == "draft",
         )
 
         async def by(info: EngineInfo, attempt: RequestContext) -> list[Transcript]:

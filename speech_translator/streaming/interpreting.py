@@ -14,6 +14,7 @@ from typing import Protocol
 from speech_translator.engines.values import Samples, SpeechProbabilities
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.languages import Language
+from speech_translator.scalability.recognition import Sound
 from speech_translator.scalability.results import (
     RequestContext,
     Speech,
@@ -34,7 +35,7 @@ class Translating(Protocol):
         language: Language | None,
         context: RequestContext,
         target: Language | None = None,
-        one_clip: bool = False,
+        sound: Sound = "recording",
     ) -> Transcription:
         """Speech to text."""
         ...
@@ -158,6 +159,7 @@ class Interpreter:
         language: Language | None,
         targets: Sequence[Language],
         context: RequestContext,
+        sound: Sound = "utterance",
     ) -> Interpretation:
         """The text of an utterance and its translations; a target that fails fails alone.
 
@@ -166,12 +168,13 @@ class Interpreter:
             language: what is spoken, or None to detect it.
             targets: the languages wanted.
             context: priority and deadline.
+            sound: "draft" where what comes of it is soon replaced.
 
         Raises:
             SpeechTranslatorError: recognition itself failed.
         """
         heard = await self._translator.transcribe(
-            samples, language=language, context=context, one_clip=True
+            samples, language=language, context=context, sound=sound
         )
         if heard.language is None or not heard.text.strip():
             return Interpretation("", None, 0.0)

@@ -22,7 +22,7 @@ _GUESS_SILENCE_S = 0.1
 """In a longer silence no partial is decoded: the decode on the chance of an end comes soon."""
 
 _SENTENCE_END = re.compile(r"(?:(?<!\.)\.|[!?。！？])[\"'”’»)]*\s*$")
-_SHORTEST_S = 0.4
+_SHORTEST_S = 0.3
 _LONGEST_S = 3.0
 _REST = 1.25
 _SLOW_REST = 2.0

@@ -92,7 +92,7 @@ class WorkRunner:
                 )
             case Guess():
                 return await self._interpreter.interpret(
-                    work.samples, language=work.language, targets=(), context=context
+                    work.samples, language=work.language, targets=(), context=context, sound="draft"
                 )
             case Interpret() | Foresee():
                 return await self._interpreter.interpret(

@@ -369,8 +369,8 @@ def test_partials_show_the_running_utterance_and_give_way_to_its_final() -> None
         later.end >= sooner.end and later.start == sooner.start
         for sooner, later in pairwise(partials)
     )
-    # 120 windows are 3.8 s: about one each 0.4 s once there are 0.8 s.
-    assert 5 <= len(partials) <= 9
+    # 120 windows are 3.8 s: about one each 0.3 s once there are 0.6 s.
+    assert 7 <= len(partials) <= 11
     last_final = sim.events.index(sim.told(Final)[-1])
     assert not any(isinstance(event, Partial) for event in sim.events[last_final:])
 

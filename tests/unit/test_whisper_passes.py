@@ -191,6 +191,22 @@ def test_an_unsure_decode_is_searched_wider_over_the_same_encoding() -> None:
     assert [asked["beam_size"] for asked in model.asked] == [1, 5]
 
 
+@pytest.mark.parametrize("logprob", [-0.2, -0.8, -1.5])
+def test_a_draft_is_one_greedy_search_whatever_comes_of_it(logprob: float) -> None:
+    model = Model([Answer(said("good", "morning"), logprob=logprob)])
+    (transcript,) = transcribe(model, call(draft=True))
+    assert transcript.text == "good morning"
+    assert model.encoded == [(1, 1000)]
+    assert [asked["beam_size"] for asked in model.asked] == [1]
+
+
+def test_a_loop_in_a_draft_is_cut() -> None:
+    model = Model([Answer(said(*["good", "morning", "to", "you"] * 12))])
+    (transcript,) = transcribe(model, call(draft=True))
+    assert transcript.text == "good morning to you"
+    assert len(model.encoded) == len(model.asked) == 1
+
+
 def test_silence_gives_no_text_and_no_language() -> None:
     model = Model([Answer(said("my", "friends"), logprob=-1.4, no_speech=0.9)])
     (transcript,) = transcribe(model, call(language=None))
