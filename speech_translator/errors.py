@@ -44,6 +44,7 @@
     │   ├── ResumeRefused             resume_refused       no live session to go on with
     │   └── PoisonousInput            poisonous_input      it crashed an engine twice
     └── Unavailable                   unavailable          try again later
+        ├── CircuitOpen               circuit_open         it failed lately and is left alone
         ├── EngineUnavailable         engine_unavailable   not installed, not ready, or restarting
         ├── EngineFailed              engine_failed        the engine raised an error of its own
         │   └── AnswerRejected        answer_rejected      it answered what is no translation
@@ -354,6 +355,12 @@ class Unavailable(SpeechTranslatorError):
     ) -> None:
         super().__init__(message, **details)
         self.retry_after = retry_after
+
+
+class CircuitOpen(Unavailable):
+    """A dependency failed lately, so that its breaker lets no call pass for ``retry_after``."""
+
+    code = "circuit_open"
 
 
 class EngineUnavailable(Unavailable):

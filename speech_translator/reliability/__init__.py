@@ -1,6 +1,19 @@
-"""Deadlines, and the places where breakers and retries guard a call."""
+"""Deadlines, circuit breakers and retries around any call, for async code and for threads."""
 
+from speech_translator.reliability.breaker_machine import BreakerConfig
+from speech_translator.reliability.breaker_registry import CircuitBreakerRegistry
+from speech_translator.reliability.circuit_breaker import (
+    BreakerSnapshot,
+    CircuitBreaker,
+    StateChange,
+)
 from speech_translator.reliability.deadlines import Deadline
-from speech_translator.reliability.guards import Breaker, NullBreaker, NullRetry, Retry
 
-__all__ = ["Breaker", "Deadline", "NullBreaker", "NullRetry", "Retry"]
+__all__ = [
+    "BreakerConfig",
+    "BreakerSnapshot",
+    "CircuitBreaker",
+    "CircuitBreakerRegistry",
+    "Deadline",
+    "StateChange",
+]
