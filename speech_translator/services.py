@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from speech_translator.engines.registry import engine_specs
 from speech_translator.engines.values import Task
 from speech_translator.media import DecoderConfig, DecoderPool
+from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
 from speech_translator.scalability.broker import Broker
 from speech_translator.scalability.events import BrokerEvent
@@ -27,6 +28,7 @@ class Services:
     broker: Broker
     decoders: DecoderPool
     translator: AsyncTranslator
+    breakers: CircuitBreakerRegistry = field(default_factory=CircuitBreakerRegistry)
 
 
 @asynccontextmanager
@@ -50,6 +52,7 @@ async def open_services(
     Raises:
         ConfigurationError: the settings name something that does not exist.
     """
+    breakers = CircuitBreakerRegistry()
     broker = Broker(engine_specs(settings, tasks), listener=listener)
     decoders = DecoderPool(
         DecoderConfig(
@@ -67,4 +70,4 @@ async def open_services(
             stack.push_async_callback(decoders.stop)
             await decoders.start()
         translator = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))
-        yield Services(settings, broker, decoders, translator)
+        yield Services(settings, broker, decoders, translator, breakers)
