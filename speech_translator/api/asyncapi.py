@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 CHANNEL = "/translate/stream"
 _REF = "#/components/schemas/{name}"
-_OPENING = (messages.StartMessage, messages.ResumeRequest)
+_SAID = (messages.StartMessage, messages.ResumeRequest, messages.UpdateMessage)
 _AUDIO = "audio_in"
 
 
@@ -59,8 +59,8 @@ def document(prefix: str) -> bytes:
 
 
 def client_messages() -> Json:
-    """What clients send, by name: an opening, then audio and controls."""
-    found = {_kind(struct): _message(struct) for struct in _OPENING}
+    """What clients send, by name: an opening, then audio, updates and controls."""
+    found = {_kind(struct): _message(struct) for struct in _SAID}
     for kind in get_args(Control):
         shape = {"type": "object", "required": ["type"], "properties": {"type": {"const": kind}}}
         found[kind] = {"name": kind, "payload": shape}
@@ -121,7 +121,7 @@ def _operation(action: str, found: Json) -> Json:
 def _schemas() -> Json:
     """The schemas of all messages; those of the server's have their number, ``seq``."""
     events = _events()
-    _, found = msgspec.json.schema_components([*_OPENING, *events], ref_template=_REF)
+    _, found = msgspec.json.schema_components([*_SAID, *events], ref_template=_REF)
     for schema in found.values():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"]).replace("``", "`")
@@ -132,6 +132,7 @@ def _schemas() -> Json:
     sound = found[messages.AudioFormat.__name__]["properties"]
     sound["encoding"]["enum"] = list(messages.ENCODINGS)
     sound["sample_rate"] = {"enum": [None, *PCM_RATES], "default": None}
-    start = found[messages.StartMessage.__name__]["properties"]
-    start["target_languages"] |= {"maxItems": messages.MAX_TARGETS, "uniqueItems": True}
+    for struct in (messages.StartMessage, messages.UpdateMessage):
+        targets = found[struct.__name__]["properties"]["target_languages"]
+        targets |= {"maxItems": messages.MAX_TARGETS, "uniqueItems": True}
     return found

@@ -159,7 +159,6 @@ class LiveDriver:
         request = config.request
         work = WorkRunner(
             self._translator,
-            request.targets,
             glossary=request.glossary,
             owner=self._owner,
             weight=self._limits.weight,

@@ -7,7 +7,14 @@ from collections import deque
 from msgspec.structs import replace
 
 from speech_translator.languages import Language
-from speech_translator.streaming.messages import Ack, Failed, Final, ServerEvent
+from speech_translator.streaming.messages import (
+    Ack,
+    Failed,
+    Final,
+    ServerEvent,
+    UpdateMessage,
+    restarted,
+)
 from speech_translator.streaming.resuming import KEPT_FINALS, SessionState
 from speech_translator.streaming.work import Action, Save, Send
 
@@ -29,7 +36,7 @@ class EventLog:
     def add(self, event: ServerEvent) -> Send:
         """Give an event its number."""
         self._seq += 1
-        if isinstance(event, Final) or (isinstance(event, Failed) and not event.fatal):
+        if isinstance(event, Final) or (isinstance(event, Failed) and event.segment_id is not None):
             self._told.append((self._seq, event))
             self._unsaved = True
         self._unsaved |= isinstance(event, Ack)
@@ -38,6 +45,11 @@ class EventLog:
     def unshare(self) -> None:
         """Others read the session no longer, also when it goes on over another connection."""
         self._state = replace(self._state, share=None)
+        self._unsaved = True
+
+    def update(self, message: UpdateMessage) -> None:
+        """The session is wanted otherwise, also when it goes on over another connection."""
+        self._state = replace(self._state, start=restarted(self._state.start, message))
         self._unsaved = True
 
     def guard(

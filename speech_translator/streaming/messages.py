@@ -1,7 +1,8 @@
 """The messages of ``WS /translate/stream``: parsed and checked on the way in, typed on the way out.
 
 Clients send one JSON text message, then audio as binary messages, then ``{"type": "end"}``; in
-between ``{"type": "keep_alive"}`` where they have no audio to send. Every message of the server is
+between ``{"type": "keep_alive"}`` where they have no audio to send, and ``{"type": "update"}`` to
+have other targets. Every message of the server is
 JSON with ``type`` and ``seq``, which rises; a number is left out where a partial gave way to a
 later one.
 """
@@ -10,8 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, cast, get_args
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 import msgspec
 
@@ -19,6 +20,8 @@ from speech_translator.errors import InvalidField, MalformedBody, ProtocolViolat
 from speech_translator.languages import Language, parse_source
 from speech_translator.media.pcm import PCM_RATES, PcmEncoding
 from speech_translator.media.resampling import SAMPLE_RATE
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 MAX_TARGETS = 5
 MAX_TEXT_CHARS = 16 * 1024
@@ -36,7 +39,7 @@ ContainerEncoding = Literal["webm_opus", "ogg_opus"]
 """What a browser's MediaRecorder makes of a microphone."""
 
 Control = Literal["end", "keep_alive", "unshare"]
-"""Types of a client's later text messages."""
+"""Types of a client's later text messages that say nothing more."""
 
 ENCODINGS: tuple[str, ...] = (*get_args(PcmEncoding), *get_args(ContainerEncoding))
 """What ``AudioFormat.encoding`` may be."""
@@ -87,6 +90,15 @@ class StartRequest:
     glossary: Mapping[str, str] = field(default_factory=dict)
 
 
+class UpdateMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Other targets, and whether and by whom the first is spoken, for what has not ended yet."""
+
+    target_languages: list[str]
+    type: Literal["update"] = "update"
+    speech: bool = False
+    voice: str | None = None
+
+
 class ResumeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session that is to go on: its token, and the number of the last event that was seen."""
 
@@ -125,17 +137,7 @@ def parse_start(message: str | bytes) -> StartRequest:
     kind = _kind_of(message, MAX_FIRST_CHARS)
     if kind not in {"start", None}:
         raise ProtocolViolation("The first message must describe the session.", expected="start")
-    try:
-        asked = msgspec.json.decode(message, type=StartMessage)
-    except msgspec.ValidationError as error:
-        field = _field_of(error)
-        raise InvalidField(
-            f"`{field}` is missing, unknown or of the wrong type."
-            if field
-            else "A field is missing or unknown; source_language is needed.",
-            field=field,
-            fields=list(StartMessage.__struct_fields__),
-        ) from None
+    asked = _parsed(message, StartMessage)
     return StartRequest(
         parse_source(asked.source_language),
         _targets(asked),
@@ -146,6 +148,46 @@ def parse_start(message: str | bytes) -> StartRequest:
         asked.share,
         asked.glossary,
     )
+
+
+def updated(request: StartRequest, message: UpdateMessage) -> StartRequest:
+    """A session as it is wanted after an update.
+
+    Raises:
+        InvalidField, UnknownLanguage: as ``parse_start``.
+    """
+    return replace(request, targets=_targets(message), speech=message.speech, voice=_voice(message))
+
+
+def restarted(start: str, message: UpdateMessage) -> str:
+    """The first message that would begin a session as it is after an update."""
+    again = msgspec.structs.replace(
+        msgspec.json.decode(start, type=StartMessage),
+        target_languages=message.target_languages,
+        speech=message.speech,
+        voice=message.voice,
+    )
+    return msgspec.json.encode(again).decode()
+
+
+def _parsed(message: str | bytes, kind: type[T]) -> T:
+    """A message as a struct.
+
+    Raises:
+        InvalidField: a field is missing, unknown or wrong.
+    """
+    try:
+        return msgspec.json.decode(message, type=kind)
+    except msgspec.ValidationError as error:
+        field = _field_of(error)
+        needed = next(one.name for one in msgspec.structs.fields(kind) if one.required)
+        raise InvalidField(
+            f"`{field}` is missing, unknown or of the wrong type."
+            if field
+            else f"A field is missing or unknown; {needed} is needed.",
+            field=field,
+            fields=list(kind.__struct_fields__),
+        ) from None
 
 
 def _audio(asked: AudioFormat) -> AudioFormat:
@@ -173,19 +215,23 @@ def _audio(asked: AudioFormat) -> AudioFormat:
     return AudioFormat(asked.encoding, rate)
 
 
-def parse_control(message: str) -> Control:
+def parse_control(message: str) -> Control | UpdateMessage:
     """A later text message of a client.
 
     Raises:
-        ProtocolViolation: anything but a ``Control``.
+        ProtocolViolation: anything but a ``Control`` or an update.
+        InvalidField: an update with a field that is missing, unknown or wrong.
     """
     kind = _kind_of(message, MAX_TEXT_CHARS)
+    if kind == "update":
+        return _parsed(message, UpdateMessage)
     for control in get_args(Control):
         if kind == control:
             return cast("Control", control)
     raise ProtocolViolation(
-        "After the first message only audio, `end`, `keep_alive` and `unshare` are taken.",
-        expected=list(get_args(Control)),
+        "After the first message only audio, `end`, `keep_alive`, `unshare` and `update` are "
+        "taken.",
+        expected=[*get_args(Control), "update"],
     )
 
 
@@ -221,7 +267,7 @@ def _field_of(error: msgspec.ValidationError) -> str | None:
     return path or None
 
 
-def _targets(asked: StartMessage) -> tuple[Language, ...]:
+def _targets(asked: StartMessage | UpdateMessage) -> tuple[Language, ...]:
     if len(asked.target_languages) > MAX_TARGETS:
         raise InvalidField(
             f"At most {MAX_TARGETS} target languages.",
@@ -236,7 +282,7 @@ def _targets(asked: StartMessage) -> tuple[Language, ...]:
     return targets
 
 
-def _voice(asked: StartMessage) -> str | None:
+def _voice(asked: StartMessage | UpdateMessage) -> str | None:
     if asked.voice is not None and not asked.speech:
         raise InvalidField("A voice needs speech.", field="voice")
     return asked.voice
@@ -334,13 +380,24 @@ class Warned(ServerEvent, frozen=True, kw_only=True, tag="warning"):
 
 
 class Failed(ServerEvent, frozen=True, kw_only=True, tag="error"):
-    """An error of the tree in ``errors.py``; after one with ``fatal`` the socket closes."""
+    """An error of the tree in ``errors.py``; after one with ``fatal`` the socket closes.
+
+    Otherwise a segment could not be recognised, or, without one, an update is not made.
+    """
 
     code: str
     message: str
     fatal: bool
     segment_id: int | None = None
     details: dict[str, Any] = {}
+
+
+class Updated(ServerEvent, frozen=True, kw_only=True, tag="updated"):
+    """The session as it is from now on; what had ended before is told as it was wanted then."""
+
+    target_languages: tuple[str, ...]
+    speech: bool
+    voice: str | None
 
 
 class Unshared(ServerEvent, frozen=True, kw_only=True, tag="unshared"):

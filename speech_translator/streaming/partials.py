@@ -10,7 +10,7 @@ from speech_translator.languages import Language
 from speech_translator.streaming.agreement import Agreement
 from speech_translator.streaming.hearing import Hearing
 from speech_translator.streaming.interpreting import Interpretation
-from speech_translator.streaming.messages import Partial
+from speech_translator.streaming.messages import Partial, StartRequest
 from speech_translator.streaming.utterances import Utterance
 from speech_translator.streaming.voice_activity import WINDOW, Closed, Opened
 from speech_translator.streaming.work import Foresee, Guess, Render
@@ -94,7 +94,9 @@ class OpenUtterance:
         """Length of its speech so far, in seconds."""
         return hearing.speech_end * WINDOW / SAMPLE_RATE - self.start_s
 
-    def close(self, boundary: Closed, hearing: Hearing, now: float) -> Utterance:
+    def close(
+        self, boundary: Closed, hearing: Hearing, wanted: StartRequest, now: float
+    ) -> Utterance:
         """The finished utterance; settled already where that is known."""
         utterance = Utterance(
             self.segment_id,
@@ -102,6 +104,7 @@ class OpenUtterance:
             hearing.read(boundary.start, boundary.end),
             arrived_at=hearing.arrived_at(boundary.speech_end),
             closed_at=now,
+            wanted=wanted,
             shown=self.shown,
         )
         if not boundary.spoken:
@@ -125,7 +128,9 @@ class OpenUtterance:
         self._guessed_to = speech_end
         return Guess(self.segment_id, samples, language)
 
-    def foresee(self, hearing: Hearing, language: Language | None) -> Foresee | None:
+    def foresee(
+        self, hearing: Hearing, language: Language | None, targets: tuple[Language, ...]
+    ) -> Foresee | None:
         """What to decode on the chance that the utterance has ended; None where it goes on."""
         speech_end = hearing.speech_end
         heard = max(self._foreseen_to, self._opened.speech_start)
@@ -133,7 +138,14 @@ class OpenUtterance:
             return None
         self._foreseen_to = self._guessed_to = speech_end
         self._foreseen = None
-        return Foresee(self.segment_id, hearing.read_ended(self._opened.start), language)
+        samples = hearing.read_ended(self._opened.start)
+        return Foresee(self.segment_id, samples, language, targets)
+
+    def retarget(self) -> None:
+        """Other languages are wanted: what was translated is forgotten, and so is a foresight."""
+        self.translations = {}
+        self._rendered = ""
+        self._foreseen_to, self._foreseen = 0, None
 
     def heard(self, said: Interpretation, *, ended: bool, hearing: Hearing) -> bool:
         """Take in a decode; whether it stands for the whole of what was said so far.
@@ -152,13 +164,13 @@ class OpenUtterance:
             self.translations = said.translations
         return current
 
-    def render(self) -> Render | None:
+    def render(self, targets: tuple[Language, ...]) -> Render | None:
         """What to translate for a partial: the clauses that were confirmed since the last time."""
         clauses = self._agreement.hypothesis.clauses
         if self._language is None or len(clauses) <= len(self._rendered):
             return None
         self._rendered = clauses
-        return Render(self.segment_id, clauses, self._language)
+        return Render(self.segment_id, clauses, self._language, targets)
 
     def partial(self) -> Partial:
         """What it sounds like so far."""

@@ -15,6 +15,7 @@ import numpy as np
 
 from speech_translator.engines.values import SAMPLE_RATE, Samples
 from speech_translator.errors import (
+    InvalidField,
     LimitExceeded,
     PayloadTooLarge,
     SlowConsumer,
@@ -26,7 +27,7 @@ from speech_translator.reliability.deadlines import Clock
 from speech_translator.streaming import messages
 from speech_translator.streaming.audio_input import AudioInput
 from speech_translator.streaming.config import AudioMeter
-from speech_translator.streaming.messages import EndReason, Partial
+from speech_translator.streaming.messages import EndReason, Partial, UpdateMessage
 from speech_translator.streaming.resuming import Keeper, Superseded
 from speech_translator.streaming.session import LiveSession, Result
 from speech_translator.streaming.sharing import Speaker
@@ -180,8 +181,14 @@ class SessionRun:
             self._perform(self._session.receive_audio(samples))
 
     async def _obey(self, message: str) -> None:
-        control = messages.parse_control(message)
-        if control == "keep_alive":
+        try:
+            control = messages.parse_control(message)
+        except InvalidField as error:  # of an update
+            self._perform(self._session.refuse(error))
+            return
+        if isinstance(control, UpdateMessage):
+            self._perform(self._update(control))
+        elif control == "keep_alive":
             self._perform(self._session.keep_alive())
         elif control == "unshare":
             self._perform(self._session.unshare())
@@ -189,6 +196,15 @@ class SessionRun:
             await self._take(await self._audio.finish())
             self._heard_end = True
             self._perform(self._session.end("end"))
+
+    def _update(self, message: UpdateMessage) -> list[Action]:
+        """What cannot be had is refused, and the session goes on as it was."""
+        try:
+            request = messages.updated(self._session.request, message)
+            self._runner.check(request)
+        except SpeechTranslatorError as error:
+            return self._session.refuse(error)
+        return self._session.update(request, message)
 
     async def _write(self) -> None:
         """Send events; returns once the socket is closed, or the client does not take them."""

@@ -11,7 +11,7 @@ of https://sans-io.readthedocs.io.
 from __future__ import annotations
 
 from speech_translator.engines.values import SAMPLE_RATE, Samples, SpeechProbabilities
-from speech_translator.errors import ShuttingDown, SpeechTranslatorError
+from speech_translator.errors import ProtocolViolation, ShuttingDown, SpeechTranslatorError
 from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.results import Speech
@@ -25,7 +25,9 @@ from speech_translator.streaming.messages import (
     Done,
     EndReason,
     ServerEvent,
+    StartRequest,
     Unshared,
+    UpdateMessage,
     Warned,
 )
 from speech_translator.streaming.partials import OpenUtterance, PartialPacer, is_whole
@@ -88,6 +90,11 @@ class LiveSession:
         self._closed = False
 
     @property
+    def request(self) -> StartRequest:
+        """The session as it is wanted now."""
+        return self._request
+
+    @property
     def reading(self) -> bool:
         """Whether the session takes more audio; while False the socket must not be read."""
         return (
@@ -144,6 +151,31 @@ class LiveSession:
             self._send(Unshared())
         return self._proceed()
 
+    def update(self, request: StartRequest, message: UpdateMessage) -> list[Action]:
+        """Other targets, another voice or none: for what has not ended yet.
+
+        Args:
+            request: the session as it is wanted from now on, checked.
+            message: by which the client asked for it.
+        """
+        self._idle.heard(self._clock())
+        if not self.hears:
+            return self.refuse(ProtocolViolation("The session is ending: nothing changes it."))
+        self._request = request
+        for kind in (Render, Foresee):
+            self._actions += self._jobs.cancel(kind)
+        if self._open is not None:
+            self._open.retarget()
+        self._log.update(message)
+        self._send(telling.updated(request))
+        return self._proceed()
+
+    def refuse(self, error: SpeechTranslatorError) -> list[Action]:
+        """What the client asked for is not done; the session goes on as it was."""
+        if not self._closed:
+            self._send(telling.refused(error))
+        return self._proceed()
+
     def hold(self, *, held: bool) -> None:
         """Whether the client has not yet taken all that it was sent: until then it is not idle."""
         self._held = held
@@ -166,7 +198,7 @@ class LiveSession:
     def complete(self, work_id: int, result: Result) -> list[Action]:
         """A piece of work is done. Where this raises, ``fault`` is to be called."""
         if isinstance(result, Interpretation) and self._jobs.translate_again(
-            work_id, result, self._request.targets, self._clock()
+            work_id, result, self._clock()
         ):
             return self._proceed()
         work = self._jobs.get(work_id)
@@ -269,7 +301,8 @@ class LiveSession:
         self._bounded(self._hearing.finish())
         for utterance in self._queue.to_start():
             language = self._language.of(utterance.speech_s)
-            work = Interpret(utterance.segment_id, utterance.samples, language)
+            targets = utterance.wanted.targets
+            work = Interpret(utterance.segment_id, utterance.samples, language, targets)
             self._actions.append(self._jobs.start(work))
         for utterance in self._queue.finished():
             self._tell(utterance)
@@ -301,7 +334,7 @@ class LiveSession:
 
     def _ended(self, running: OpenUtterance, boundary: Closed) -> Utterance:
         """The utterance that has ended, with what was decoded on the chance of it."""
-        utterance = running.close(boundary, self._hearing, self._clock())
+        utterance = running.close(boundary, self._hearing, self._request, self._clock())
         if not utterance.started and running.foresaw(boundary):
             utterance.started = self._jobs.adopt(running.segment_id)
         for kind in (Guess, Render, Foresee):
@@ -319,7 +352,7 @@ class LiveSession:
             self._send(telling.final(utterance, said, said.language, self._clock()))
             for warning in telling.failures(utterance, said):
                 self._send(warning)
-            self._speak_later(utterance.segment_id, said)
+            self._speak_later(utterance, said)
         elif utterance.shown:
             self._send(telling.nothing(utterance))
         self._acknowledge(0.0)
@@ -342,7 +375,7 @@ class LiveSession:
         if running is None or not self._queue.has_room or self._jobs.busy(Foresee):
             return
         language = self._language.of(running.speech_s(self._hearing))
-        foresee = running.foresee(self._hearing, language)
+        foresee = running.foresee(self._hearing, language, self._request.targets)
         if foresee is not None:
             self._actions.append(self._jobs.start(foresee))
 
@@ -354,7 +387,8 @@ class LiveSession:
         current = running.heard(said, ended=ended, hearing=self._hearing)
         if said.text and self._request.partials:
             self._tell_partial(running)
-            render = None if current or not self._request.targets else running.render()
+            targets = self._request.targets
+            render = None if current or not targets else running.render(targets)
             if render is not None and not self._jobs.busy(Render):
                 self._actions.append(self._jobs.start(render))
         if current:
@@ -370,11 +404,13 @@ class LiveSession:
         running.shown = True
         self._send(running.partial())
 
-    def _speak_later(self, segment_id: int, said: Interpretation) -> None:
-        target = self._request.targets[0] if self._request.speech else None
+    def _speak_later(self, utterance: Utterance, said: Interpretation) -> None:
+        wanted = utterance.wanted
+        target = wanted.targets[0] if wanted.speech else None
         text = said.translations.get(target.tag) if target else None
         if target and text:
-            self._send(self._speech.add(Speak(segment_id, text, target, self._request.voice)))
+            speak = Speak(utterance.segment_id, text, target, wanted.voice)
+            self._send(self._speech.add(speak))
 
     def _speak(self) -> None:
         if self._jobs.busy(Speak):

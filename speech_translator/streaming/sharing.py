@@ -8,6 +8,7 @@ Of a secret only the digest is kept, here and in the session's state.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
 import hmac
 import secrets
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from speech_translator.errors import NotFound, Overloaded
+from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.streaming.messages import (
     Failed,
@@ -26,6 +28,7 @@ from speech_translator.streaming.messages import (
     ServerEvent,
     StartRequest,
     Unshared,
+    Updated,
 )
 from speech_translator.streaming.resuming import SessionState
 
@@ -164,6 +167,10 @@ class Speaker:
                 share.partial = event
             case Failed(segment_id=segment_id) if _is_about(share.partial, segment_id):
                 share.partial = _taken_back(share.partial)
+            case Updated():  # readers learn of it by what comes
+                targets = tuple(map(Language, event.target_languages))
+                share.request = dataclasses.replace(share.request, targets=targets)
+                return
             case Unshared():
                 self._hub.end(share, UNSHARED)
             case _:

@@ -6,7 +6,15 @@ from speech_translator.errors import Draining, SpeechTranslatorError
 from speech_translator.languages import Language
 from speech_translator.streaming.config import SessionConfig
 from speech_translator.streaming.interpreting import Interpretation
-from speech_translator.streaming.messages import Failed, Final, Partial, Ready, Warned
+from speech_translator.streaming.messages import (
+    Failed,
+    Final,
+    Partial,
+    Ready,
+    StartRequest,
+    Updated,
+    Warned,
+)
 from speech_translator.streaming.utterances import Utterance
 from speech_translator.streaming.voice_activity import WINDOW_S
 
@@ -24,6 +32,15 @@ def ready(config: SessionConfig) -> Ready:
         target_languages=tuple(target.tag for target in request.targets),
         audio=request.audio,
         partials=request.partials,
+        speech=request.speech,
+        voice=request.voice,
+    )
+
+
+def updated(request: StartRequest) -> Updated:
+    """What the session is from now on."""
+    return Updated(
+        target_languages=tuple(target.tag for target in request.targets),
         speech=request.speech,
         voice=request.voice,
     )
@@ -83,6 +100,11 @@ def failures(utterance: Utterance, said: Interpretation) -> list[Warned]:
         )
         for target, error in said.failures.items()
     ]
+
+
+def refused(error: SpeechTranslatorError) -> Failed:
+    """An update that was not made."""
+    return Failed(code=error.code, message=error.message, fatal=False, details=error.details)
 
 
 def failed(error: SpeechTranslatorError, segment_id: int | None = None) -> Failed:

@@ -10,6 +10,7 @@ from speech_translator.engines.values import SAMPLE_RATE, Samples
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.languages import Language
 from speech_translator.streaming.interpreting import Interpretation
+from speech_translator.streaming.messages import StartRequest
 from speech_translator.streaming.voice_activity import WINDOW, Closed
 
 _SURE = 0.7
@@ -22,8 +23,9 @@ class Utterance:
     """A finished utterance.
 
     ``boundary`` is in windows, ``arrived_at`` is when the last of its speech came, ``closed_at``
-    when it was found to have ended; ``shown`` says that a partial of it was sent. ``outcome`` is
-    set once it is interpreted or given up.
+    when it was found to have ended; ``wanted`` is the session as it was asked for by then;
+    ``shown`` says that a partial of it was sent. ``outcome`` is set once it is interpreted or given
+    up.
     """
 
     segment_id: int
@@ -31,6 +33,7 @@ class Utterance:
     samples: Samples
     arrived_at: float
     closed_at: float
+    wanted: StartRequest
     shown: bool
     started: bool = False
     outcome: Interpretation | SpeechTranslatorError | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from speech_translator.engines.values import Samples
@@ -33,6 +32,7 @@ class Interpret:
     segment_id: int
     samples: Samples
     language: Language | None
+    targets: tuple[Language, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class Foresee:
     segment_id: int
     samples: Samples
     language: Language | None
+    targets: tuple[Language, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class Render:
     segment_id: int
     text: str
     language: Language
+    targets: tuple[Language, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,9 @@ class Jobs:
         """What was begun on the chance of an end is the utterance's own work now, if it runs."""
         for work_id, work in self._works.items():
             if isinstance(work, Foresee) and work.segment_id == segment_id:
-                self._works[work_id] = Interpret(segment_id, work.samples, work.language)
+                self._works[work_id] = Interpret(
+                    segment_id, work.samples, work.language, work.targets
+                )
                 return True
         return False
 
@@ -193,16 +197,16 @@ class Jobs:
         self._retry_at[work_id] = now + _FIRST_WAIT_S * 2.0 ** (attempts - 1)
         return True
 
-    def translate_again(
-        self, work_id: int, said: Interpretation, targets: Sequence[Language], now: float
-    ) -> bool:
-        """Plan another try at those of ``targets`` that failed and may yet succeed, if any.
+    def translate_again(self, work_id: int, said: Interpretation, now: float) -> bool:
+        """Plan another try at those of its targets that failed and may yet succeed, if any.
 
         What was recognised stays: the work becomes a ``Retranslate``.
         """
         work = self._works.get(work_id)
-        failed = tuple(target for target in targets if may_pass(said.failures.get(target.tag)))
-        if not isinstance(work, Interpret | Retranslate) or not failed:
+        if not isinstance(work, Interpret | Retranslate):
+            return False
+        failed = tuple(target for target in work.targets if may_pass(said.failures.get(target.tag)))
+        if not failed:
             return False
         if not self.retry(work_id, said.failures[failed[0].tag], now):
             return False

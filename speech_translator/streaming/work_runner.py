@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from speech_translator.engines.values import Priority
-from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock, Deadline
 from speech_translator.scalability.results import RequestContext
 from speech_translator.streaming.interpreting import Interpreter, Translating
+from speech_translator.streaming.messages import StartRequest
 from speech_translator.streaming.session import Result
 from speech_translator.streaming.work import (
     Detect,
@@ -49,7 +49,6 @@ class WorkRunner:
 
     Args:
         translator: the async door.
-        targets: languages that every utterance is translated into.
         glossary: source terms and the words that must stand for them in translations.
         owner: whom the work belongs to.
         weight: the owner's share of the engines, beside others.
@@ -59,7 +58,6 @@ class WorkRunner:
     def __init__(
         self,
         translator: Translating,
-        targets: Sequence[Language],
         *,
         glossary: Mapping[str, str] | None = None,
         owner: str,
@@ -68,10 +66,15 @@ class WorkRunner:
     ) -> None:
         self._translator = translator
         self._interpreter = Interpreter(translator, glossary)
-        self._targets = tuple(targets)
         self._owner = owner
         self._weight = weight
         self._clock = clock
+
+    def check(self, request: StartRequest) -> None:
+        """Refuse what could never be done; raises what ``Interpreter.check`` does."""
+        self._interpreter.check(
+            request.source, request.targets, speech=request.speech, voice=request.voice
+        )
 
     async def run(self, work: Work) -> Result:
         """The answer to a piece of work.
@@ -96,11 +99,11 @@ class WorkRunner:
                 )
             case Interpret() | Foresee():
                 return await self._interpreter.interpret(
-                    work.samples, language=work.language, targets=self._targets, context=context
+                    work.samples, language=work.language, targets=work.targets, context=context
                 )
             case Render():
                 return await self._interpreter.render(
-                    work.text, language=work.language, targets=self._targets, context=context
+                    work.text, language=work.language, targets=work.targets, context=context
                 )
             case Retranslate():
                 return await self._interpreter.translate_again(

@@ -141,9 +141,9 @@ class Simulation:
             case Guess():
                 result = interpretation(work.samples, ())
             case Interpret() | Foresee():
-                result = interpretation(work.samples, self.request.targets)
+                result = interpretation(work.samples, work.targets)
             case Render():
-                texts = {t.tag: f"{t.tag}:{work.text}" for t in self.request.targets}
+                texts = {t.tag: f"{t.tag}:{work.text}" for t in work.targets}
                 result = Interpretation(work.text, work.language, 0.0, texts)
             case Retranslate():
                 texts = {t.tag: f"{t.tag}:{work.said.text}" for t in work.targets}

@@ -11,7 +11,14 @@ import pytest
 from speech_translator.api.asyncapi import client_messages, document, server_messages
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.streaming import messages
-from speech_translator.streaming.messages import AudioFormat, encode, parse_first
+from speech_translator.streaming.messages import (
+    AudioFormat,
+    encode,
+    parse_control,
+    parse_first,
+    parse_start,
+    updated,
+)
 from tests.support.api import running
 
 SOUND = AudioFormat("pcm_s16le", 16_000)
@@ -34,6 +41,7 @@ EVENTS = [
     messages.Ack(audio_s=1.0),
     messages.Warned(code="draining", message="It stops."),
     messages.Failed(code="internal", message="No.", fatal=True, details={"a": 1}),
+    messages.Updated(target_languages=("fr",), speech=True, voice=None),
     messages.Unshared(),
     messages.Done(reason="end", audio_s=1.0, segments=1),
 ]  # fmt: skip
@@ -46,6 +54,16 @@ TAKEN = [
     {"source_language": "en", "share": True},
     {"source_language": "en", "glossary": {"water": "aqua"}},
     {"type": "resume", "token": "t", "last_seq": 4},
+]
+UPDATES = [
+    {"type": "update", "target_languages": []},
+    {"type": "update", "target_languages": ["fr"], "speech": True, "voice": "kokoro:fr"},
+]
+NO_UPDATES = [
+    {"type": "update"},
+    {"type": "update", "target_languages": "fr"},
+    {"type": "update", "target_languages": ["fr"] * 6},
+    {"type": "update", "target_languages": ["fr"], "partials": True},
 ]
 REFUSED = [
     {},
@@ -92,6 +110,19 @@ def test_what_is_refused_is_not(message: dict[str, Any]) -> None:
     with pytest.raises(SpeechTranslatorError):
         parse_first(json.dumps(message))
     assert not checker("start", "resume").is_valid(message)
+
+
+@pytest.mark.parametrize("message", UPDATES)
+def test_an_update_that_is_taken_is_described(message: dict[str, Any]) -> None:
+    parse_control(json.dumps(message))
+    assert checker("update").is_valid(message)
+
+
+@pytest.mark.parametrize("message", NO_UPDATES)
+def test_one_that_is_refused_is_not(message: dict[str, Any]) -> None:
+    with pytest.raises(SpeechTranslatorError):
+        updated(parse_start('{"source_language": "en"}'), parse_control(json.dumps(message)))
+    assert not checker("update").is_valid(message)
 
 
 def test_every_reference_leads_somewhere() -> None:
