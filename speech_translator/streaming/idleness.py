@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from speech_translator.streaming.playback import Playback
+
 
 class IdleWatch:
     """Tells an idle client from one that listens, or that we keep waiting ourselves.
@@ -12,26 +14,23 @@ class IdleWatch:
     Args:
         limit_s: seconds after which a client is idle.
         now: when the session began; all times are monotonic seconds.
+        playback: what the client hears.
     """
 
-    def __init__(self, limit_s: float, now: float) -> None:
+    def __init__(self, limit_s: float, now: float, playback: Playback) -> None:
         self._limit_s = limit_s
         self._since = now
-        self._played_at = now
+        self._playback = playback
         self._waiting = True
 
     @property
     def deadline(self) -> float | None:
         """When the client will be idle, if nothing happens; None while it is not waited for."""
-        return max(self._since, self._played_at) + self._limit_s if self._waiting else None
+        return max(self._since, self._playback.until) + self._limit_s if self._waiting else None
 
     def heard(self, now: float) -> None:
         """The client sent something."""
         self._since = now
-
-    def plays(self, seconds: float, now: float) -> None:
-        """Speech was sent that takes so long to hear, after what was sent before."""
-        self._played_at = max(now, self._played_at) + seconds
 
     def waits(self, *, waiting: bool, now: float) -> None:
         """Whether the next move is the client's."""

@@ -59,6 +59,7 @@ class Translating(Protocol):
         language: Language,
         context: RequestContext,
         voice: str | None = None,
+        speed: float = 1.0,
         live: bool = False,
     ) -> Speech:
         """Text to speech."""

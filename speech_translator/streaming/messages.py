@@ -69,6 +69,7 @@ class StartMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     voice: str | None = None
     share: bool = False
     glossary: dict[str, str] = {}
+    barge_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class StartRequest:
 
     ``voice`` is the ``Voice.id`` that speaks; None for the best one. ``share`` lets others read.
     ``glossary`` are source terms and the words that must stand for them; how many there may be is
-    not checked here.
+    not checked here. ``barge_in`` says that whoever speaks stops what is being spoken.
     """
 
     source: Language | None
@@ -88,6 +89,7 @@ class StartRequest:
     voice: str | None = None
     share: bool = False
     glossary: Mapping[str, str] = field(default_factory=dict)
+    barge_in: bool = False
 
 
 class UpdateMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -147,6 +149,7 @@ def parse_start(message: str | bytes) -> StartRequest:
         _voice(asked),
         asked.share,
         asked.glossary,
+        asked.barge_in,
     )
 
 
@@ -315,6 +318,7 @@ class Ready(ServerEvent, frozen=True, kw_only=True, tag="ready"):
     partials: bool
     speech: bool
     voice: str | None
+    barge_in: bool
 
 
 class Partial(ServerEvent, frozen=True, kw_only=True, tag="partial"):
@@ -362,6 +366,16 @@ class SpokenAudio(ServerEvent, frozen=True, kw_only=True, tag="audio"):
     sample_rate: int
     audio: bytes
     encoding: str = "pcm_s16le"
+
+
+class SpeechStopped(ServerEvent, frozen=True, kw_only=True, tag="speech_stopped"):
+    """The speaker barged in: what was sent and is not played yet is to be dropped.
+
+    No more `audio` comes of segments that were final before. ``audio_s`` is where in the session's
+    audio the speaker began.
+    """
+
+    audio_s: float
 
 
 class Ack(ServerEvent, frozen=True, kw_only=True, tag="ack"):

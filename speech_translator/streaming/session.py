@@ -31,6 +31,7 @@ from speech_translator.streaming.messages import (
     Warned,
 )
 from speech_translator.streaming.partials import OpenUtterance, PartialPacer, is_whole
+from speech_translator.streaming.playback import Playback
 from speech_translator.streaming.progress import Progress
 from speech_translator.streaming.speaking import SpeechQueue
 from speech_translator.streaming.utterances import SpokenLanguage, Utterance, UtteranceQueue
@@ -70,7 +71,8 @@ class LiveSession:
         self._limits = limits
         self._clock = clock
         self._began = clock()
-        self._idle = IdleWatch(limits.idle_s, self._began)
+        playback = Playback()
+        self._idle = IdleWatch(limits.idle_s, self._began, playback)
         self._held = False
         self._actions: list[Action] = []
         self._jobs = Jobs()
@@ -78,7 +80,7 @@ class LiveSession:
         self._log = EventLog(state, config.last_seq or 0)
         self._hearing = Hearing(limits.endpoint, state.window)
         self._queue = UtteranceQueue(limits.utterances_at_once)
-        self._speech = SpeechQueue(limits.speech_backlog)
+        self._speech = SpeechQueue(limits.speech_backlog, playback)
         last = Language(state.language) if state.language else None
         self._language = SpokenLanguage(config.request.source, last)
         self._pacer = PartialPacer()
@@ -217,10 +219,8 @@ class LiveSession:
             case Render(segment_id=segment_id), Interpretation():
                 self._rendered(segment_id, result)
             case Speak(), Speech():
-                for piece in self._speech.said(work, result):
+                for piece in self._speech.said(work, result, self._clock()):
                     self._send(piece)
-                seconds = len(result.samples) / result.sample_rate
-                self._idle.plays(seconds, self._clock())
             case None, _:  # given up before it was done
                 pass
             case _:
@@ -274,6 +274,8 @@ class LiveSession:
         if self._closed:
             return None
         moments = [self._jobs.next_retry()]
+        if not self._jobs.busy(Speak):
+            moments.append(self._speech.wakes_at)
         if self._ending is None:
             moments += [self._began + self._limits.max_s, self._idle.deadline]
         return min((moment for moment in moments if moment is not None), default=None)
@@ -327,6 +329,7 @@ class LiveSession:
             if isinstance(boundary, Opened):
                 self._segments += 1
                 self._open = OpenUtterance(self._segments, boundary)
+                self._barge_in(boundary)
             elif self._open is not None:
                 self._queue.add(self._ended(self._open, boundary))
                 self._open = None
@@ -415,9 +418,15 @@ class LiveSession:
     def _speak(self) -> None:
         if self._jobs.busy(Speak):
             return
-        speak = self._speech.next()
+        speak = self._speech.next(self._clock(), last=self._ending is not None)
         if speak is not None:
             self._actions.append(self._jobs.start(speak))
+
+    def _barge_in(self, opened: Opened) -> None:
+        """The speaker talks into what is being spoken, and wants it to stop."""
+        if self._request.barge_in and self._speech.interrupt(self._clock()):
+            self._actions += self._jobs.cancel(Speak)
+            self._send(telling.stopped(opened))
 
     def _acknowledge(self, step_s: float) -> None:
         """Say up to where everything is final, when that has moved by more than ``step_s``."""

@@ -1,6 +1,8 @@
-"""Translations on their way to being spoken, one after the other, each clause by clause.
+"""Translations on their way to being spoken, one after the other, each clause by clause. Pure.
 
-The first clause is heard while the others are still being made.
+The first clause is heard while the others are still being made. Speech that is longer than what it
+translates would come later and later: a sentence is spoken faster where others are still being
+heard, and made no sooner than it will soon be heard, so that of too many the oldest give way.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import numpy as np
 from speech_translator.scalability.results import Speech
 from speech_translator.streaming.agreement import CLAUSE_END
 from speech_translator.streaming.messages import SpokenAudio, Warned
+from speech_translator.streaming.playback import Playback
 from speech_translator.streaming.work import Speak
 
 PIECE_S = 2.0
@@ -21,16 +24,27 @@ PIECE_S = 2.0
 LEAST_CHARS = 24
 """Shortest part of a sentence that is spoken by itself: shorter ones sound torn off."""
 
+AHEAD_S = 20.0
+"""Speech that may be sent before it can be heard, in seconds; further sentences wait unmade."""
+
+MAX_SPEED = 1.25
+"""Of speech that is behind; 1 is the voice's own pace. Faster is hard to follow."""
+
+_BEHIND_S = 3.0
+_FAR_BEHIND_S = 8.0
+
 
 class SpeechQueue:
     """Holds what is to be spoken; what is too late is left out, as in any simultaneous speech.
 
     Args:
         limit: translations that may wait.
+        playback: what the client hears of what was ``said``.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, playback: Playback) -> None:
         self._limit = limit
+        self._playback = playback
         self._waiting: deque[Speak] = deque()
         self._rest: deque[Speak] = deque()
         self._told = 0
@@ -46,16 +60,41 @@ class SpeechQueue:
             segment_id=self._waiting.popleft().segment_id,
         )
 
-    def next(self) -> Speak | None:
-        """Take out the next clause. The one before has been ``said``, or has ``failed``."""
-        if not self._rest and self._waiting:
-            whole = self._waiting.popleft()
+    def next(self, now: float, *, last: bool = False) -> Speak | None:
+        """Take out the next clause. The one before has been ``said``, or has ``failed``.
+
+        Args:
+            now: by the clock of the playback.
+            last: no more sentences come: the rest need not wait.
+
+        Returns:
+            None where there is none, or the next one has to wait until ``wakes_at``.
+        """
+        wakes_at = self.wakes_at
+        if not self._rest and wakes_at is not None and (last or now >= wakes_at):
+            speed = speed_of(self._playback.left_s(now))
+            whole = replace(self._waiting.popleft(), speed=speed)
             self._rest.extend(replace(whole, text=clause) for clause in clauses(whole.text))
             self._told = 0
         return self._rest.popleft() if self._rest else None
 
-    def said(self, speak: Speak, speech: Speech) -> list[SpokenAudio]:
+    @property
+    def wakes_at(self) -> float | None:
+        """When a sentence that waits may be spoken; None where none waits."""
+        return self._playback.until - AHEAD_S if self._waiting else None
+
+    def interrupt(self, now: float) -> bool:
+        """Whoever listens begins to speak: what is left is not spoken. False in silence."""
+        if not self._playback.sounds(now):
+            return False
+        self._waiting.clear()
+        self._rest.clear()
+        self._playback.stop()
+        return True
+
+    def said(self, speak: Speak, speech: Speech, now: float) -> list[SpokenAudio]:
         """The messages that carry what was spoken; none where there was nothing to say."""
+        self._playback.plays(len(speech.samples) / speech.sample_rate, now)
         step = round(PIECE_S * speech.sample_rate)
         pcm = (np.clip(speech.samples, -1.0, 1.0) * 32_767).round().astype("<i2")
         ends = not self._rest
@@ -77,6 +116,15 @@ class SpeechQueue:
     def failed(self) -> None:
         """A clause could not be spoken: the rest of its sentence is not, either."""
         self._rest.clear()
+
+
+def speed_of(behind_s: float) -> float:
+    """How fast a sentence is spoken while so much before it is not yet heard.
+
+    It is one speed for all clauses of a sentence: a voice that changes its pace sounds torn.
+    """
+    share = (behind_s - _BEHIND_S) / (_FAR_BEHIND_S - _BEHIND_S)
+    return round(1.0 + (MAX_SPEED - 1.0) * min(1.0, max(0.0, share)), 2)
 
 
 def clauses(text: str) -> list[str]:

@@ -11,12 +11,13 @@ from speech_translator.streaming.messages import (
     Final,
     Partial,
     Ready,
+    SpeechStopped,
     StartRequest,
     Updated,
     Warned,
 )
 from speech_translator.streaming.utterances import Utterance
-from speech_translator.streaming.voice_activity import WINDOW_S
+from speech_translator.streaming.voice_activity import WINDOW_S, Opened
 
 
 def ready(config: SessionConfig) -> Ready:
@@ -34,6 +35,7 @@ def ready(config: SessionConfig) -> Ready:
         partials=request.partials,
         speech=request.speech,
         voice=request.voice,
+        barge_in=request.barge_in,
     )
 
 
@@ -52,6 +54,11 @@ def draining() -> Warned:
         code=Draining.code,
         message="The service is stopping: audio is no longer heard; what was said is finished.",
     )
+
+
+def stopped(opened: Opened) -> SpeechStopped:
+    """The speaker talks into what is being spoken."""
+    return SpeechStopped(audio_s=round(opened.speech_start * WINDOW_S, 3))
 
 
 def deaf(error: SpeechTranslatorError) -> Warned:

@@ -85,6 +85,7 @@ class Speak:
     text: str
     language: Language
     voice: str | None = None
+    speed: float = 1.0
 
 
 Work = Detect | Interpret | Retranslate | Guess | Foresee | Render | Speak

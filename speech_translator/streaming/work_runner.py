@@ -114,6 +114,7 @@ class WorkRunner:
                     work.text,
                     language=work.language,
                     voice=work.voice,
+                    speed=work.speed,
                     context=context,
                     live=True,
                 )

@@ -54,6 +54,7 @@ function running(on) {
 
 function onEvent(event, offset, session) {
   if (event.type === "audio") speaker?.play(event);
+  if (event.type === "speech_stopped") speaker?.hush();
   if (event.type === "final") {
     const seconds = (event.latency_ms / 1000).toFixed(1);
     byId("live-latency").textContent = t("latency", { seconds });

@@ -3,6 +3,12 @@
 export class Speaker {
   #context = new AudioContext();
   #until = 0;
+  #queued = new Set();
+
+  // Seconds that are still to be heard.
+  get left() {
+    return Math.max(0, this.#until - this.#context.currentTime);
+  }
 
   // An `audio` event: base64 of mono 16-bit little-endian samples.
   play({ audio, sample_rate: rate }) {
@@ -14,6 +20,8 @@ export class Speaker {
     const source = this.#context.createBufferSource();
     source.buffer = buffer;
     source.connect(this.#context.destination);
+    source.onended = () => this.#queued.delete(source);
+    this.#queued.add(source);
     this.#until = Math.max(this.#until, this.#context.currentTime + 0.05);
     source.start(this.#until);
     this.#until += buffer.duration;
@@ -21,8 +29,14 @@ export class Speaker {
 
   // Silent once what is queued was heard.
   async finish() {
-    const left = this.#until - this.#context.currentTime;
-    setTimeout(() => this.stop(), Math.max(0, left) * 1000);
+    setTimeout(() => this.stop(), this.left * 1000);
+  }
+
+  // Silent at once; what is played from here on is heard again.
+  hush() {
+    for (const source of this.#queued) source.stop();
+    this.#queued.clear();
+    this.#until = 0;
   }
 
   stop() {

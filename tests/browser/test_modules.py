@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -358,3 +359,28 @@ def test_a_connection_that_tells_nothing_any_more_is_taken_for_broken(page: Page
     )
     assert (before, closed) == ("ready", True)
     assert first == {"type": "resume", "token": "token 1", "last_seq": 3}
+
+
+def test_speech_that_is_stopped_is_silent_and_what_comes_later_is_heard(page: Page) -> None:
+    left, stopped = run(
+        page,
+        """async (audio) => {
+          const {Speaker} = await import("./assets/speaker.js");
+          let stopped = 0;
+          const stop = AudioBufferSourceNode.prototype.stop;
+          AudioBufferSourceNode.prototype.stop = function (...given) {
+            stopped += 1;
+            return stop.apply(this, given);
+          };
+          const speaker = new Speaker();
+          const left = [];
+          const say = () => speaker.play({audio, sample_rate: 8000});
+          const note = () => left.push(Math.round(speaker.left));
+          for (const step of [say, say, note, () => speaker.hush(), note, say, note]) step();
+          speaker.stop();
+          return [left, stopped];
+        }""",
+        base64.b64encode(bytes(2 * 8_000)).decode(),
+    )
+    assert left == [2, 0, 1]
+    assert stopped == 2

@@ -77,8 +77,9 @@ def request(
     partials: bool = False,
     speech: bool = False,
     voice: str | None = None,
+    barge_in: bool = False,
 ) -> StartRequest:
-    return StartRequest(source, targets, AudioFormat(), partials, speech, voice)
+    return StartRequest(source, targets, AudioFormat(), partials, speech, voice, barge_in=barge_in)
 
 
 @dataclass
@@ -98,6 +99,7 @@ class Simulation:
     seqs: list[int] = field(default_factory=list)
     saved: list[SessionState] = field(default_factory=list)
     closed: object = None
+    speech_s: float = 5.0  # of every clause that is spoken
     detection: Callable[[Samples], SpeechProbabilities] = probabilities_of
 
     def __post_init__(self) -> None:
@@ -151,9 +153,8 @@ class Simulation:
                 translations = {**work.said.translations, **texts}
                 result = replace(work.said, translations=translations, failures=left)
             case Speak():
-                result = Speech(
-                    np.full(24_000 * 5, 0.5, np.float32), 24_000, "voice", "kokoro", work.language
-                )
+                sound = np.full(round(24_000 * self.speech_s / work.speed), 0.5, np.float32)
+                result = Speech(sound, 24_000, "voice", "kokoro", work.language)
         self.perform(self.session.complete(work_id, result))
 
     def fail(self, work_id: int, error: SpeechTranslatorError) -> None:

@@ -26,7 +26,7 @@ EVENTS = [
     messages.Ready(
         session_id="a", resumed=False, audio_s=0.0, resume_token=None, share_secret="s",
         source_language="en", target_languages=("pt",), audio=SOUND,
-        partials=True, speech=False, voice=None,
+        partials=True, speech=False, voice=None, barge_in=False,
     ),
     messages.Partial(
         segment_id=1, start=0.0, end=1.0, text="Hi", confirmed_chars=2, language=None,
@@ -38,6 +38,7 @@ EVENTS = [
     messages.SpokenAudio(
         segment_id=1, language="pt", index=0, last=True, sample_rate=24_000, audio=b"\0\0"
     ),
+    messages.SpeechStopped(audio_s=1.0),
     messages.Ack(audio_s=1.0),
     messages.Warned(code="draining", message="It stops."),
     messages.Failed(code="internal", message="No.", fatal=True, details={"a": 1}),
@@ -51,6 +52,7 @@ TAKEN = [
     {"source_language": "en", "audio": {"encoding": "mulaw", "sample_rate": 8000}},
     {"source_language": "en", "audio": {"encoding": "webm_opus"}},
     {"source_language": "en", "target_languages": ["pt"], "speech": True, "voice": "kokoro/pf"},
+    {"source_language": "en", "target_languages": ["pt"], "speech": True, "barge_in": True},
     {"source_language": "en", "share": True},
     {"source_language": "en", "glossary": {"water": "aqua"}},
     {"type": "resume", "token": "t", "last_seq": 4},

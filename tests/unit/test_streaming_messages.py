@@ -49,6 +49,7 @@ def test_everything_that_a_client_can_say() -> None:
             speech=True,
             voice="kokoro:pf_dora",
             glossary={"water": "aqua"},
+            barge_in=True,
         )
     )
     assert request.source is None
@@ -58,6 +59,7 @@ def test_everything_that_a_client_can_say() -> None:
     assert request.speech
     assert request.voice == "kokoro:pf_dora"
     assert request.glossary == {"water": "aqua"}
+    assert request.barge_in
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,7 @@ def test_everything_that_a_client_can_say() -> None:
         (start(speech=True), InvalidField, "speech"),
         (start(voice="kokoro:pf_dora", target_languages=["pt"]), InvalidField, "voice"),
         (start(voice=1, speech=True, target_languages=["pt"]), InvalidField, "voice"),
+        (start(barge_in="yes"), InvalidField, "barge_in"),
         (start(audio=None), InvalidField, "audio"),
         (start(audio={"encoding": "opus"}), InvalidField, "audio.encoding"),
         (start(audio={"encoding": "webm_opus", "sample_rate": 48_000}), InvalidField,

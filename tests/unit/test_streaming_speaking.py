@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from speech_translator.languages import Language
 from speech_translator.scalability.results import Speech
-from speech_translator.streaming.speaking import SpeechQueue, clauses
+from speech_translator.streaming.playback import Playback
+from speech_translator.streaming.speaking import AHEAD_S, MAX_SPEED, SpeechQueue, clauses, speed_of
 from speech_translator.streaming.work import Speak
 
 PT = Language.parse("pt")
@@ -23,11 +24,11 @@ def speech(seconds: float) -> Speech:
 def spoken(queue: SpeechQueue, *seconds: float) -> list[tuple[int, int, bool, int]]:
     found = []
     for each in seconds:
-        speak = queue.next()
+        speak = queue.next(0.0)
         assert speak is not None
         found += [
             (told.segment_id, told.index, told.last, len(told.audio))
-            for told in queue.said(speak, speech(each))
+            for told in queue.said(speak, speech(each), 0.0)
         ]
     return found
 
@@ -62,7 +63,7 @@ def test_the_clauses_together_are_the_sentence(text: str) -> None:
 
 
 def test_pieces_are_counted_over_the_clauses_of_a_sentence() -> None:
-    queue = SpeechQueue(4)
+    queue = SpeechQueue(4, Playback())
     queue.add(Speak(1, LONG, PT))
     queue.add(Speak(2, "Bom.", PT))
     assert [piece[:3] for piece in spoken(queue, 3.0, 1.0, 2.5, 1.0)] == [
@@ -73,11 +74,11 @@ def test_pieces_are_counted_over_the_clauses_of_a_sentence() -> None:
         (1, 4, True),
         (2, 0, True),
     ]
-    assert queue.next() is None
+    assert queue.next(0.0) is None
 
 
 def test_the_end_is_told_where_the_last_clause_is_silent() -> None:
-    queue = SpeechQueue(4)
+    queue = SpeechQueue(4, Playback())
     queue.add(Speak(1, LONG, PT))
     assert spoken(queue, 1.0, 1.0, 0.0)[-1] == (1, 2, True, 0)
     queue.add(Speak(2, "...", PT))
@@ -85,10 +86,77 @@ def test_the_end_is_told_where_the_last_clause_is_silent() -> None:
 
 
 def test_where_a_clause_fails_the_next_sentence_is_spoken() -> None:
-    queue = SpeechQueue(4)
+    queue = SpeechQueue(4, Playback())
     queue.add(Speak(1, LONG, PT))
     queue.add(Speak(2, "Bom.", PT))
     spoken(queue, 1.0)
-    queue.next()
+    queue.next(0.0)
     queue.failed()
     assert spoken(queue, 1.0) == [(2, 0, True, 48_000)]
+
+
+# How far behind
+
+
+def test_what_is_heard_is_told_by_the_clock() -> None:
+    playback = Playback()
+    assert not playback.sounds(0.0)
+    playback.plays(2.0, 10.0)
+    playback.plays(1.0, 11.0)  # behind the first, not over it
+    playback.plays(0.0, 90.0)
+    assert playback.left_s(11.0) == 2.0
+    assert playback.sounds(12.9)
+    assert not playback.sounds(13.5)
+    playback.plays(1.0, 20.0)
+    assert playback.left_s(20.5) == 0.5
+    playback.stop()
+    assert playback.left_s(20.5) == 0.0
+    assert not playback.sounds(20.5)
+
+
+@given(st.floats(0, 100), st.floats(0, 100))
+def test_speech_is_faster_the_further_it_is_behind_and_never_too_fast(
+    one: float, other: float
+) -> None:
+    less, more = sorted((one, other))
+    assert 1.0 <= speed_of(less) <= speed_of(more) <= MAX_SPEED
+
+
+def test_a_sentence_has_one_speed_for_all_its_clauses_that_of_what_is_before_it() -> None:
+    queue = SpeechQueue(4, Playback())
+    queue.add(Speak(1, LONG, PT))
+    queue.add(Speak(2, LONG, PT))
+    speeds = []
+    while (speak := queue.next(0.0)) is not None:
+        speeds.append(speak.speed)
+        queue.said(speak, speech(3.0), 0.0)
+    assert speeds == [1.0, 1.0, 1.0, MAX_SPEED, MAX_SPEED, MAX_SPEED]
+
+
+def test_what_cannot_be_heard_soon_is_not_made_yet_unless_nothing_else_comes() -> None:
+    queue = SpeechQueue(4, Playback())
+    for segment in (1, 2, 3):
+        queue.add(Speak(segment, "Bom.", PT))
+    assert spoken(queue, AHEAD_S + 5.0)
+    assert queue.wakes_at == 5.0
+    assert queue.next(4.9) is None
+    assert queue.next(5.0) is not None
+    queue.said(Speak(2, "Bom.", PT), speech(30.0), 5.0)
+    assert queue.next(6.0) is None
+    assert queue.next(6.0, last=True) is not None
+    assert queue.wakes_at is None
+
+
+def test_an_interruption_takes_what_is_left_but_only_while_something_is_heard() -> None:
+    queue = SpeechQueue(4, Playback())
+    queue.add(Speak(1, LONG, PT))
+    assert not queue.interrupt(0.0)
+    spoken(queue, 2.0)
+    queue.add(Speak(2, "Bom.", PT))
+    assert queue.interrupt(1.0)
+    assert queue.next(1.0) is None
+    assert not queue.interrupt(1.0)
+    queue.add(Speak(3, "Bom.", PT))
+    speak = queue.next(1.0)
+    assert speak is not None
+    assert (speak.segment_id, speak.speed) == (3, 1.0)

@@ -1,0 +1,35 @@
+"""What the client is hearing of the speech that it was sent, as far as a clock can tell. Pure."""
+
+from __future__ import annotations
+
+_LATE_S = 0.3
+"""A client begins to play a little after it was sent something, and ends as much later."""
+
+
+class Playback:
+    """Speech is heard in its own time, each piece after the one before; times are monotonic."""
+
+    def __init__(self) -> None:
+        self._until = float("-inf")
+
+    @property
+    def until(self) -> float:
+        """When all that was sent will have been heard; in the past where nothing is left."""
+        return self._until
+
+    def left_s(self, now: float) -> float:
+        """Seconds of speech that were sent and not yet heard."""
+        return max(0.0, self._until - now)
+
+    def sounds(self, now: float) -> bool:
+        """Whether something is being heard."""
+        return now < self._until + _LATE_S
+
+    def plays(self, seconds: float, now: float) -> None:
+        """Speech was sent that takes so long to hear."""
+        if seconds > 0:
+            self._until = max(now, self._until) + seconds
+
+    def stop(self) -> None:
+        """The client drops what it has not played."""
+        self._until = float("-inf")
