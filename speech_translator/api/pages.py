@@ -36,6 +36,12 @@ def start_page(brand: Brand, asked: Headers) -> Response:
     return _made(content, "text/html", {"Content-Security-Policy": PAGE_POLICY}, asked)
 
 
+def reader_page(brand: Brand, asked: Headers) -> Response:
+    """The page of those who read a shared session; ``asked`` are the request's headers."""
+    content = brand.html(_text("reader.html"))
+    return _made(content, "text/html", {"Content-Security-Policy": PAGE_POLICY}, asked)
+
+
 def documentation(asked: Headers) -> Response:
     """The page of Swagger UI; ``asked`` are the request's headers."""
     page = _WEB / "docs.html"

@@ -1,18 +1,13 @@
-// Captions on the page: finals are appended and never touched again, partials are drawn anew.
+// Captions on a page: finals are appended and never touched again, partials are drawn anew.
 
 import { byId, make } from "./dom.js";
 import { shortTime } from "./exports.js";
 
 const NEAR_END = 48; // pixels; further up, somebody is reading
-
-const finals = byId("live-finals");
-const partials = byId("live-partials");
-const view = byId("live-captions");
-const presented = byId("presenter-lines");
-
 const PRESENTED = 3;
+const SPOKEN = 4; // more finals at once are a transcript: a screen reader is not to read it all out
 
-function words(caption, className, lang, text, confirmed = text) {
+function words(className, lang, text, confirmed = text) {
   const element = make("p", { className, lang: lang ?? "", dir: "auto" });
   if (text === confirmed) element.textContent = text;
   else element.append(make("span", { className: "held", textContent: confirmed }), text.slice(confirmed.length));
@@ -20,45 +15,56 @@ function words(caption, className, lang, text, confirmed = text) {
 }
 
 function row(caption, kind) {
-  return make(
-    "div",
-    { className: `columns caption ${kind}` },
-    make(
-      "div",
-      {},
-      make("span", { className: "time", textContent: shortTime(caption.start), ariaHidden: "true" }),
-      words(caption, "source", caption.language, caption.text, caption.confirmed),
-    ),
-    words(caption, "translation", caption.target, caption.translation),
-  );
+  const { start, text, confirmed, language, translation, target } = caption;
+  const time = make("span", { className: "time", textContent: shortTime(start), ariaHidden: "true" });
+  const said = make("div", {}, time, words("source", language, text, confirmed));
+  if (!target) return make("div", { className: `caption ${kind}` }, said);
+  const translated = words("translation", target, translation);
+  return make("div", { className: `columns caption ${kind}` }, said, translated);
 }
 
-// Draws what is new; `drawn` is how many finals stand already.
-export function drawCaptions(captions) {
-  const following = view.scrollHeight - view.scrollTop - view.clientHeight < NEAR_END;
-  if (captions.finals.length < finals.childElementCount) finals.replaceChildren();
-  const fresh = captions.finals.slice(finals.childElementCount);
-  finals.append(...fresh.map((caption) => row(caption, "final")));
-  partials.replaceChildren(...captions.partials.map((caption) => row(caption, "partial")));
-  byId("live-empty").hidden = Boolean(captions.finals.length || captions.partials.length);
-  if (following) view.scrollTop = view.scrollHeight;
-  present(captions);
+function large(caption, kind) {
+  const { text, language, translation, target } = caption;
+  const alone = !target || (kind === "final" && !translation);
+  if (alone) return make("div", { className: kind }, words("large", language, text));
+  const under = words("under", language, text);
+  return make("div", { className: kind }, words("large", target, translation), under);
 }
 
-function present({ finals: last, partials: running }) {
-  const shown = [
-    ...last.slice(-PRESENTED).map((caption) => [caption, "final"]),
-    ...running.map((caption) => [caption, "partial"]),
-  ];
-  presented.replaceChildren(
-    ...shown.map(([caption, kind]) =>
-      make(
-        "div",
-        { className: kind },
-        words(caption, "large", caption.target || caption.language, caption.translation || (caption.target ? "" : caption.text)),
-        words(caption, "under", caption.language, caption.target ? caption.text : ""),
-      ),
-    ),
-  );
-  presented.scrollTop = presented.scrollHeight;
+export class CaptionList {
+  #finals;
+  #partials;
+  #view;
+  #empty;
+  #presented = byId("presenter-lines");
+
+  // prefix: of the ids of the elements.
+  constructor(prefix) {
+    this.#finals = byId(`${prefix}-finals`);
+    this.#partials = byId(`${prefix}-partials`);
+    this.#view = byId(`${prefix}-captions`);
+    this.#empty = byId(`${prefix}-empty`);
+  }
+
+  // Draws what is new of {finals, partials}; all of it, once it is in another language.
+  draw({ finals, partials }, { anew = false } = {}) {
+    const view = this.#view;
+    const following = view.scrollHeight - view.scrollTop - view.clientHeight < NEAR_END;
+    if (anew || finals.length < this.#finals.childElementCount) this.#finals.replaceChildren();
+    const fresh = finals.slice(this.#finals.childElementCount);
+    if (fresh.length) this.#finals.ariaLive = fresh.length > SPOKEN ? "off" : "polite";
+    this.#finals.append(...fresh.map((caption) => row(caption, "final")));
+    this.#partials.replaceChildren(...partials.map((caption) => row(caption, "partial")));
+    this.#empty.hidden = Boolean(finals.length || partials.length);
+    if (following) view.scrollTop = view.scrollHeight;
+    this.#present(finals, partials);
+  }
+
+  #present(finals, partials) {
+    this.#presented.replaceChildren(
+      ...finals.slice(-PRESENTED).map((caption) => large(caption, "final")),
+      ...partials.map((caption) => large(caption, "partial")),
+    );
+    this.#presented.scrollTop = this.#presented.scrollHeight;
+  }
 }

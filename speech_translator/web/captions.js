@@ -42,3 +42,43 @@ function caption(event, offset, target) {
     target,
   };
 }
+
+// The captions that a reader of a session sees: one language, which may change at any time.
+export class ReadCaptions {
+  language = ""; // as spoken
+  #finals = []; // events
+  #partial = null;
+
+  // Takes an event; what was told before is told again where the service could not know that.
+  take(event) {
+    if (event.type === "partial") this.#partial = event;
+    else if (event.segment_id > (this.#finals.at(-1)?.segment_id ?? 0)) {
+      this.#finals.push(event);
+      if (this.#partial?.segment_id <= event.segment_id) this.#partial = null;
+    }
+  }
+
+  get finals() {
+    return this.#finals.map((event) => this.#read(event));
+  }
+
+  get partials() {
+    return this.#partial ? [this.#read(this.#partial)].filter(({ text }) => text) : [];
+  }
+
+  dropPartials() {
+    this.#partial = null;
+  }
+
+  // A final that could not be translated is read as it was said.
+  #read(event) {
+    const asSpoken = caption(event, 0, "");
+    const spoken = !this.language || event.language === this.language;
+    const translated = event.translations[this.language];
+    if (spoken || (event.type === "final" && translated === undefined)) {
+      return { ...asSpoken, translation: "" };
+    }
+    const text = translated ?? "";
+    return { ...asSpoken, text, confirmed: "", language: this.language, translation: "" };
+  }
+}

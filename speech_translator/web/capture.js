@@ -8,15 +8,20 @@ export class NoSound extends Error {
   }
 }
 
+const NOT_THERE = new Set(["NotFoundError", "OverconstrainedError"]);
+const PROBLEMS = { NotReadableError: "deviceBusy" };
+
 export const canListen = () => Boolean(window.isSecureContext && navigator.mediaDevices);
 export const canShare = () => canListen() && "getDisplayMedia" in navigator.mediaDevices;
 
 // With echo cancellation the translation that this page speaks is not heard again.
-async function streamOf(input, echoCancellation) {
+async function streamOf({ kind, deviceId }, echoCancellation) {
   const plain = { echoCancellation, noiseSuppression: echoCancellation, autoGainControl: true };
+  const device = deviceId ? { deviceId: { exact: deviceId } } : {};
   try {
-    if (input === "microphone") {
-      return await navigator.mediaDevices.getUserMedia({ audio: { ...plain, channelCount: 1 } });
+    if (kind === "microphone") {
+      const audio = { ...plain, ...device, channelCount: 1 };
+      return await navigator.mediaDevices.getUserMedia({ audio });
     }
     return await navigator.mediaDevices.getDisplayMedia({
       video: true, // browsers share no sound without a picture
@@ -24,11 +29,13 @@ async function streamOf(input, echoCancellation) {
       systemAudio: "include",
     });
   } catch (error) {
-    throw new NoSound(error.name === "NotFoundError" ? "noDevice" : "denied");
+    throw new NoSound(NOT_THERE.has(error.name) ? "noDevice" : (PROBLEMS[error.name] ?? "denied"));
   }
 }
 
-// Raises NoSound. onFrame(samples) gets each 100 ms, onLevel their peak; onEnd when it stops.
+// Raises NoSound. input: {kind: "microphone" or "shared", deviceId}, the id of a microphone or
+// nothing for the browser's own choice. onFrame(samples) gets each 100 ms, onLevel their peak; onEnd
+// is called when it stops.
 export async function startCapture(input, { echoCancellation, onFrame, onLevel, onEnd }) {
   const stream = await streamOf(input, echoCancellation);
   const release = () => stream.getTracks().forEach((track) => track.stop());

@@ -10,11 +10,23 @@ export function make(tag, properties = {}, ...children) {
 }
 
 // Hand a file to the reader; the browser takes what it must out of the name.
-export function download(name, type, text) {
-  const address = URL.createObjectURL(new Blob([text], { type }));
+export function download(name, type, content) {
+  const address = URL.createObjectURL(new Blob([content], { type }));
   const link = make("a", { href: address, download: name });
   document.body.append(link);
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+// Copies what an element shows; `field` is a text field or any other element.
+export async function copyFrom(field) {
+  const isField = "value" in field;
+  if (navigator.clipboard) {
+    await navigator.clipboard.writeText(isField ? field.value : field.textContent);
+    return;
+  }
+  if (isField) field.select();
+  else getSelection().selectAllChildren(field); // without HTTPS there is no clipboard
+  document.execCommand("copy");
 }

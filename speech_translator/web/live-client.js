@@ -29,6 +29,7 @@ export class LiveClient {
   #timer = 0;
   #ending = false;
   #endSent = false;
+  #unsharing = false;
   #over = false;
   #fatal = null;
   #done = null;
@@ -57,6 +58,13 @@ export class LiveClient {
   end() {
     this.#ending = true;
     this.#pump();
+  }
+
+  // Nobody else is to read this session, nor one that takes its place.
+  unshare() {
+    this.request = { ...this.request, share: false };
+    this.#unsharing = true;
+    if (this.#ready) this.#sendUnshare();
   }
 
   abandon() {
@@ -111,6 +119,7 @@ export class LiveClient {
   #take(event) {
     this.#heardAt = this.now();
     this.#seq = Math.max(this.#seq, event.seq);
+    if (event.type === "unshared") this.#unsharing = false;
     if (event.type === "ready") this.#begin(event);
     else if (event.type === "ack") this.#keeper.forget(this.#place(event.audio_s));
     else if (event.type === "done") this.#done = event.reason;
@@ -122,7 +131,8 @@ export class LiveClient {
     return this.#base + Math.round(seconds * RATE);
   }
 
-  #begin({ resumed, audio_s: seconds, resume_token: token }) {
+  #begin(event) {
+    const { resumed, audio_s: seconds, resume_token: token } = event;
     if (!resumed) {
       this.#session += 1;
       this.#base = this.#keeper.start;
@@ -133,7 +143,13 @@ export class LiveClient {
     this.#endSent = false;
     this.#ready = true;
     this.onState("ready");
+    this.onEvent(event, this.#base / RATE, this.#session);
+    if (this.#unsharing) this.#sendUnshare();
     this.#pump();
+  }
+
+  #sendUnshare() {
+    this.#socket.send('{"type": "unshare"}');
   }
 
   #pump() {

@@ -1,14 +1,16 @@
 // The tab Live: from a microphone or shared sound to captions in two languages.
 
 import { openLiveSocket } from "./api.js";
-import { drawCaptions } from "./caption-list.js";
+import { CaptionList } from "./caption-list.js";
 import { canListen, canShare, startCapture } from "./capture.js";
 import { Captions } from "./captions.js";
 import { byId } from "./dom.js";
 import { exportButtons } from "./exports.js";
+import { inputPicker } from "./input-picker.js";
 import { canSpeak, languagePickers, nameOf } from "./languages.js";
 import { LiveClient } from "./live-client.js";
 import { startPresenter } from "./presenter.js";
+import { startShare } from "./share.js";
 import { Speaker } from "./speaker.js";
 import { has, problemText, t, whenLanguageChanges } from "./texts.js";
 
@@ -16,9 +18,13 @@ const source = byId("live-source");
 const target = byId("live-target");
 const input = byId("live-input");
 const speech = byId("live-speech");
+const share = byId("live-share");
 const start = byId("live-start");
 const stop = byId("live-stop");
-const settings = [source, target, input, speech];
+const settings = [source, target, input, speech, share];
+const list = new CaptionList("live");
+const picker = inputPicker(input);
+const link = startShare({ onStop: () => client?.unshare() });
 
 let captions = new Captions();
 let client = null;
@@ -53,6 +59,8 @@ function running(on) {
 }
 
 function onEvent(event, offset, session) {
+  if (event.type === "ready") link.show(event);
+  if (event.type === "unshared") link.hide();
   if (event.type === "audio") speaker?.play(event);
   if (event.type === "speech_stopped") speaker?.hush();
   if (event.type === "final") {
@@ -62,7 +70,7 @@ function onEvent(event, offset, session) {
   if (event.type === "warning" || event.type === "error") {
     if (event.type === "error" || has(event.code)) say(event);
   }
-  if (captions.take(event, offset, session, target.value)) drawCaptions(captions);
+  if (captions.take(event, offset, session, target.value)) list.draw(captions);
 }
 
 async function onState(name, problem) {
@@ -70,13 +78,14 @@ async function onState(name, problem) {
   if (name === "ready") say(null);
   if (name !== "ended") return;
   client = null;
+  link.hide();
   if (problem) say(problem);
   await stopSound();
   if (problem) speaker?.stop();
   else speaker?.finish();
   speaker = null;
   captions.dropPartials();
-  drawCaptions(captions);
+  list.draw(captions);
   running(false);
   showNames();
 }
@@ -96,7 +105,7 @@ async function begin() {
   const spoken = speech.checked;
   const early = []; // heard before there was a client for it
   try {
-    capture = await startCapture(input.value, {
+    capture = await startCapture(picker.chosen(), {
       echoCancellation: spoken,
       onFrame: (samples) => (client ? client.push(samples) : early.push(samples)),
       onLevel: (peak) => {
@@ -110,12 +119,14 @@ async function begin() {
     say(error.code ? error : { code: "failed" });
     return;
   }
+  picker.refresh(); // now that microphones have names
   speaker = spoken ? new Speaker() : null;
   const request = {
     source_language: source.value,
     target_languages: target.value ? [target.value] : [],
     partials: true,
     speech: spoken,
+    share: share.checked,
   };
   client = new LiveClient(request, { open: openLiveSocket, onEvent, onState });
   early.forEach((samples) => client.push(samples));
@@ -138,14 +149,14 @@ async function finish() {
 function clear() {
   captions = new Captions();
   byId("live-latency").textContent = "";
-  drawCaptions(captions);
+  list.draw(captions);
 }
 
 export function startLiveTab() {
   const pickers = languagePickers(source, target, { speech: true, none: true });
   byId("live-insecure").hidden = canListen();
   start.disabled = !canListen();
-  input.options[1].disabled = !canShare();
+  input.querySelector("[value=shared]").disabled = !canShare();
   start.addEventListener("click", begin);
   stop.addEventListener("click", finish);
   byId("live-clear").addEventListener("click", clear);
@@ -161,7 +172,7 @@ export function startLiveTab() {
     which: byId("live-which").value,
     name: "captions",
   }));
-  startPresenter();
+  startPresenter(byId("live-present"));
   return () => {
     pickers.show();
     showNames();

@@ -1,21 +1,12 @@
 // The last captions in large letters, for a screen in a room.
 
 import { byId } from "./dom.js";
+import { startSizes } from "./sizes.js";
 
-const SIZES = ["small", "medium", "large", "huge"];
-
-export function startPresenter() {
+// opener: the button that shows it.
+export function startPresenter(opener) {
   const dialog = byId("presenter");
-  let size = 1;
-
-  function resize(step) {
-    size = Math.max(0, Math.min(SIZES.length - 1, size + step));
-    dialog.dataset.size = SIZES[size];
-  }
-
-  resize(0);
-  byId("presenter-smaller").addEventListener("click", () => resize(-1));
-  byId("presenter-larger").addEventListener("click", () => resize(1));
+  startSizes(dialog, byId("presenter-smaller"), byId("presenter-larger"));
   byId("presenter-close").addEventListener("click", () => dialog.close());
-  byId("live-present").addEventListener("click", () => dialog.showModal());
+  opener.addEventListener("click", () => dialog.showModal());
 }

@@ -1,7 +1,7 @@
 // The tab Text: translates as it is typed. Each keystroke calls off the request before.
 
 import { postJson } from "./api.js";
-import { byId } from "./dom.js";
+import { byId, copyFrom } from "./dom.js";
 import { languagePickers, nameOf } from "./languages.js";
 import { number, problemText, t, whenLanguageChanges } from "./texts.js";
 
@@ -83,11 +83,7 @@ function swap() {
 }
 
 async function copyOut() {
-  if (navigator.clipboard) await navigator.clipboard.writeText(output.textContent);
-  else {
-    getSelection().selectAllChildren(output); // without HTTPS there is no clipboard
-    document.execCommand("copy");
-  }
+  await copyFrom(output);
   copy.textContent = t("copied");
   setTimeout(() => {
     copy.textContent = t("copy");

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
+from speech_translator.api.pages import PAGE_POLICY
+from tests.browser.served import serve_files
 from tests.support.recordings import path_of
 from tests.support.server import Server, start_server
 
@@ -58,7 +60,11 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
             faults.append(message.text)
 
     def opened(
-        path: str = "", url: str = server.url, expected: str = "", **options: object
+        path: str = "",
+        url: str = server.url,
+        expected: str = "",
+        ready: str = "#live-source option:nth-child(2)",
+        **options: object,
     ) -> Page:
         context = browser.new_context(**{"locale": "en-US", **options})  # type: ignore[arg-type]
         contexts.append((context, expected))
@@ -66,7 +72,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
         page.on("console", heard)
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.goto(f"{url}/{path}")
-        page.locator("#live-source option").nth(1).wait_for(state="attached", timeout=MODELS_S)
+        page.locator(ready).wait_for(state="attached", timeout=MODELS_S)
         return page
 
     yield opened
@@ -74,3 +80,12 @@ def open_page(browser: Browser, server: Server) -> Iterator[OpenPage]:
     for context, _ in contexts:
         context.close()
     assert [fault for fault in faults if not any(text in fault for text in expected)] == []
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """A page without anything, under the policy of ours, beside the modules."""
+    with serve_files(PAGE_POLICY) as address, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(address)
+        yield page

@@ -3,23 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
-
-from speech_translator.api.pages import PAGE_POLICY
-from tests.browser.served import serve_files
-
-
-@pytest.fixture(scope="module")
-def page(browser: Browser) -> Iterator[Page]:
-    """A page without anything, under the policy of ours, beside the modules."""
-    with serve_files(PAGE_POLICY) as address, browser.new_context() as context:
-        page = context.new_page()
-        page.goto(address)
-        yield page
+from playwright.sync_api import Page
 
 
 def run(page: Page, code: str, argument: object = None) -> Any:
@@ -243,7 +230,7 @@ def test_what_was_not_acknowledged_goes_into_a_new_session(page: Page) -> None:
     )
     assert first == {"source_language": "en"}
     assert heard == [2]
-    assert events == [["final", 1, 2]]
+    assert events == [["ready", 0, 1], ["ready", 1, 2], ["final", 1, 2]]
 
 
 @pytest.mark.parametrize(
@@ -384,3 +371,35 @@ def test_speech_that_is_stopped_is_silent_and_what_comes_later_is_heard(page: Pa
     )
     assert left == [2, 0, 1]
     assert stopped == 2
+
+
+def test_a_session_is_not_shared_any_more_wherever_it_goes_on(page: Page) -> None:
+    """Said again after a break that swallowed it, and not asked for by a session that follows."""
+    said, again, anew = live(
+        page,
+        """
+        client.request = {source_language: "en", share: true};
+        const one = await next(0);
+        one.open(); one.tell(ready(1));
+        client.unshare();
+        one.drop(1006);
+        const two = await next(1);
+        two.open(); two.tell(ready(3, {resumed: true}));
+        two.tell({type: "unshared", seq: 4});
+        two.drop(1006);
+        const three = await next(2);
+        three.open(); three.tell(ready(5, {resumed: true}));
+        three.tell({type: "done", seq: 6, reason: "shutting_down"});
+        three.drop(1012, "shutting_down");
+        const four = await next(3);
+        four.open(); four.tell(ready(1));
+        client.abandon();
+        return [one.said(), [two.said(), three.said()], four.said()];
+        """,
+    )
+    assert said == [{"source_language": "en", "share": True}, {"type": "unshare"}]
+    assert [[one["type"] for one in socket] for socket in again] == [
+        ["resume", "unshare"],
+        ["resume"],
+    ]
+    assert anew == [{"source_language": "en", "share": False}]

@@ -8,38 +8,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from tests.browser.actions import (
+    HOSTILE,
+    PHONE,
+    SOON,
+    SPOKEN,
+    captions,
+    faults_of,
+    listen,
+    saved,
+)
 from tests.browser.conftest import OpenPage
 from tests.support.recordings import librivox, path_of, word_error_rate
 from tests.support.relay import relayed
 from tests.support.server import Server
-
-SPOKEN = librivox()[0].text
-HOSTILE = "<img src=x onerror=\"document.title='broken into'\"><b>bold</b>"
-SOON = 30_000
-PHONE = {"width": 360, "height": 740}
-GRAVE = {"serious", "critical"}
-
-
-def listen(page: Page, *, source: str = "en", target: str = "pt", speak: bool = False) -> None:
-    page.select_option("#live-source", source)
-    page.select_option("#live-target", target)
-    page.set_checked("#live-speech", speak)
-    page.click("#live-start")
-
-
-def saved(page: Page, button: str) -> tuple[str, str]:
-    """The name and the text of what a button saves."""
-    with page.expect_download() as downloading:
-        page.click(button)
-    file = downloading.value
-    return file.suggested_filename, file.path().read_text(encoding="utf-8")
-
-
-def captions(page: Page, kind: str) -> list[str]:
-    return page.locator(f"#live-finals .{kind}").all_inner_texts()
 
 
 def heard(events: list[dict[str, Any]]) -> Callable[[str | bytes], None]:
@@ -201,12 +185,5 @@ def test_no_serious_accessibility_fault(open_page: OpenPage, scheme: str) -> Non
     found = []
     for tab in ("live", "text", "files"):
         page.click(f"#tab-{tab}")
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= PHONE["width"], tab
-        results = Axe().run(page).response["violations"]
-        found += [
-            (tab, fault["id"], [node["target"] for node in fault["nodes"]])
-            for fault in results
-            if fault["impact"] in GRAVE
-        ]
+        found += faults_of(page)
     assert found == []

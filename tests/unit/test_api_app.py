@@ -841,7 +841,7 @@ async def test_the_start_page_is_for_browsers_and_json_for_the_rest(api):
     assert page.headers["vary"] == "Accept"
 
 
-@pytest.mark.parametrize("path", ["/", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/captions", "/docs"])
 async def test_pages_load_nothing_from_elsewhere_and_hold_no_inline_script(api, path):
     from html.parser import HTMLParser
     from urllib.parse import urljoin

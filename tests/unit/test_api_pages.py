@@ -24,7 +24,15 @@ async def client(tmp_path):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/docs", "/assets/page.js", "/assets/page.css", "/assets/brand.css", "/assets/logo"],
+    [
+        "/",
+        "/captions",
+        "/docs",
+        "/assets/page.js",
+        "/assets/page.css",
+        "/assets/brand.css",
+        "/assets/logo",
+    ],
 )
 async def test_they_are_asked_about_each_time_and_sent_once(client, path):
     first = await client.get(path, headers=HTML)
@@ -62,8 +70,10 @@ def test_each_text_of_the_page_is_in_every_language():
         )
     )
     assert list(english) == list(portuguese)
-    page = (WEB / "index.html").read_text(encoding="utf-8")
-    named = set(re.findall(r'data-(?:text|label|placeholder)="([^"]+)"', page))
+    named = set()
+    for page in ("index.html", "reader.html"):
+        html = (WEB / page).read_text(encoding="utf-8")
+        named |= set(re.findall(r'data-(?:text|label|placeholder)="([^"]+)"', html))
     for module in WEB.glob("*.js"):
         named |= set(re.findall(r'\bt\("([^"]+)"', module.read_text(encoding="utf-8")))
     assert named <= set(english)
@@ -76,6 +86,10 @@ async def test_an_operator_gives_it_a_name_a_colour_and_a_logo(tmp_path):
     async with running(data_dir=tmp_path, **changes) as harness:
         page = (await harness.client.get("/", headers=HTML)).text
         assert 'content="&quot;&gt;&lt;script&gt;Tolk &amp; Co"' in page
+        assert (
+            'content="&quot;&gt;&lt;script&gt;Tolk &amp; Co"'
+            in (await harness.client.get("/captions")).text
+        )
         style = (await harness.client.get("/assets/brand.css")).text
         assert style.startswith(":root { --accent: rgb(")
         image = await harness.client.get("/assets/logo")

@@ -1,4 +1,4 @@
-"""``GET /``, the API documentation, and the files of both pages.
+"""``GET /``, the page of those who read along, the API documentation, and the files of all three.
 
 Addresses within them are relative, or begin with the prefix under which another application has
 mounted this one.
@@ -84,6 +84,12 @@ async def asyncapi_document(request: Request) -> Response:
 async def docs(request: Request) -> Response:
     """Swagger UI."""
     return pages.documentation(request.headers)
+
+
+@router.get("/captions", include_in_schema=False, response_class=Response, response_model=None)
+async def reader(request: Request) -> Response:
+    """The page that reads a shared session; the link's secret stays in the browser."""
+    return pages.reader_page(request.app.state.brand, request.headers)
 
 
 @router.get("/docs/{name}", include_in_schema=False, response_class=Response, response_model=None)
