@@ -20,7 +20,7 @@ from speech_translator.media import MEDIA_TYPES
 from speech_translator.media.encoding import OUTPUT_RATES, choose_rate
 from speech_translator.settings import Settings
 
-RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
+RESPONSE_FORMATS = ("json", "text", "srt", "vtt", "docx", "verbose_json")
 AUDIO_FORMATS = tuple(MEDIA_TYPES)
 
 

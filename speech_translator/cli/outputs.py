@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from speech_translator.engines.values import Samples
     from speech_translator.scalability.results import Transcription
 
-WRITERS: Mapping[str, str] = {"txt": "to_text", "srt": "to_srt", "vtt": "to_vtt", "json": "to_json"}
+WRITERS: Mapping[str, str] = {
+    "txt": "to_text",
+    "srt": "to_srt",
+    "vtt": "to_vtt",
+    "json": "to_json",
+    "docx": "to_docx",
+}
 """Transcript formats by the suffix of their files, with the function of ``exports`` for each."""
 
 AUDIO_FORMATS: Mapping[str, str] = {
@@ -126,11 +132,12 @@ class TranscriptWriter:
 
         translated = self.language is not None
         for suffix in self.formats:
-            text = getattr(exports, WRITERS[suffix])(transcription, translated=translated)
+            content = getattr(exports, WRITERS[suffix])(transcription, translated=translated)
             if self.places is None:
-                write(text)
+                write(content)
                 continue
-            write_file(self.file(recording, suffix), text.encode())
+            data = content if isinstance(content, bytes) else content.encode()
+            write_file(self.file(recording, suffix), data)
 
     def file(self, recording: Recording, suffix: str) -> Path:
         """Where one result of a recording goes. Raises ``KeyError`` for standard output."""

@@ -34,7 +34,14 @@ from speech_translator.cli.surroundings import (
     run,
     surroundings_of,
 )
-from speech_translator.cli.terminal import PIPE, complain, printable, progress_bars, tell
+from speech_translator.cli.terminal import (
+    PIPE,
+    complain,
+    output_is_terminal,
+    printable,
+    progress_bars,
+    tell,
+)
 from speech_translator.errors import EmptyAudio, SpeechTranslatorError
 from speech_translator.languages import Language
 
@@ -68,7 +75,7 @@ def transcribe(
         str | None, typer.Option("--to", "-t", metavar="LANGUAGE", help="Translate into this.")
     ] = None,
     formats: Annotated[
-        str, typer.Option("--format", help="txt, srt, vtt, json, with commas between them.")
+        str, typer.Option("--format", help="txt, srt, vtt, json, docx, with commas between them.")
     ] = "txt",
     output_dir: Annotated[
         Path | None, typer.Option("--output-dir", "-o", file_okay=False, help="Where files go.")
@@ -154,6 +161,8 @@ def _plan(
         places = {recording: output_dir / stem for recording, stem in relative.items()}
         return Plan(recordings, unusable, TranscriptWriter(formats, places, language), speech)
     if single and len(formats) == 1:
+        if "docx" in formats and output_is_terminal():
+            raise typer.BadParameter("a document goes to --output-dir, or through a pipe")
         # Sound through the pipe leaves no room for text there.
         writer = TranscriptWriter(formats, None, language) if speak != PIPE else None
         return Plan(recordings, unusable, writer, speech)

@@ -9,9 +9,9 @@ export function make(tag, properties = {}, ...children) {
   return element;
 }
 
-// Hand a file to the reader; the browser takes what it must out of the name.
+// Hand a file, of one text or of parts, to the reader; the browser takes what it must out of the name.
 export function download(name, type, content) {
-  const address = URL.createObjectURL(new Blob([content], { type }));
+  const address = URL.createObjectURL(new Blob([content].flat(), { type }));
   const link = make("a", { href: address, download: name });
   document.body.append(link);
   link.click();

@@ -1,6 +1,7 @@
-// Captions as files. A segment is {start, end, text, translation}; `which` is "text",
-// "translation" or "both".
+// Captions as files. A segment is {start, end, text, translation}, and the languages of both may
+// stand beside them as `language` and `target`; `which` is "text", "translation" or "both".
 
+import { docx } from "./docx.js";
 import { download, make } from "./dom.js";
 
 const FORMATS = {
@@ -8,6 +9,10 @@ const FORMATS = {
   srt: { type: "application/x-subrip", write: toSrt },
   vtt: { type: "text/vtt", write: toVtt },
   json: { type: "application/json", write: toJson },
+  docx: {
+    type: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    write: toDocx,
+  },
 };
 
 function lines(segment, which) {
@@ -62,14 +67,28 @@ export function toJson(segments, which) {
   return `${JSON.stringify({ segments: plain }, null, 2)}\n`;
 }
 
-// A button for each format; `source()` gives {segments, which, name} when one is pressed.
+// heads: the names of the two languages, for the columns of a table.
+export function toDocx(segments, which, heads) {
+  const both = which === "both" && segments.some(({ translation }) => translation);
+  const columns = both ? ["text", "translation"] : [which === "both" ? "text" : which];
+  const rows = told(segments, which).map((segment) => ({
+    time: shortTime(segment.start),
+    texts: columns.map((column) => ({
+      text: lines(segment, column)[0] ?? "",
+      lang: (column === "text" ? segment.language : segment.target) ?? "",
+    })),
+  }));
+  return docx(rows, heads);
+}
+
+// A button for each format; `source()` gives {segments, which, name, heads} when one is pressed.
 export function exportButtons(place, formats, source) {
   for (const format of formats) {
     const button = make("button", { type: "button", textContent: format.toUpperCase() });
     button.addEventListener("click", () => {
-      const { segments, which, name } = source();
+      const { segments, which, name, heads } = source();
       const { type, write } = FORMATS[format];
-      download(`${name}.${format}`, type, write(segments, which));
+      download(`${name}.${format}`, type, write(segments, which, heads));
     });
     place.append(button);
   }

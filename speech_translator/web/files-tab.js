@@ -134,8 +134,13 @@ export function startFilesTab() {
   byId("files-cancel").addEventListener("click", () => asked?.abort());
   player.addEventListener("timeupdate", highlight);
   player.addEventListener("seeked", highlight);
-  exportButtons(byId("files-exports"), ["srt", "vtt", "txt", "json"], () => ({
-    segments: shown.answer.segments,
+  exportButtons(byId("files-exports"), ["srt", "vtt", "txt", "docx", "json"], () => ({
+    segments: shown.answer.segments.map((segment) => ({
+      ...segment,
+      language: shown.answer.language,
+      target: shown.target,
+    })),
+    heads: [nameOf(shown.answer.language), nameOf(shown.target)],
     which: byId("files-which").value,
     name: shown.name.replace(/\.[^.]*$/, "") || "transcript",
   }));

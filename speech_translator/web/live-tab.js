@@ -167,8 +167,9 @@ export function startLiveTab() {
     showNames();
     showState(state);
   });
-  exportButtons(byId("live-exports"), ["txt", "srt", "vtt"], () => ({
+  exportButtons(byId("live-exports"), ["txt", "srt", "vtt", "docx"], () => ({
     segments: captions.finals,
+    heads: ["live-source-name", "live-target-name"].map((id) => byId(id).textContent),
     which: byId("live-which").value,
     name: "captions",
   }));

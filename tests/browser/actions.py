@@ -34,12 +34,18 @@ def listen(
     page.click("#live-start")
 
 
-def saved(page: Page, button: str) -> tuple[str, str]:
-    """The name and the text of what a button saves."""
+def saved_bytes(page: Page, button: str) -> tuple[str, bytes]:
+    """The name and the content of what a button saves."""
     with page.expect_download() as downloading:
         page.click(button)
     file = downloading.value
-    return file.suggested_filename, file.path().read_text(encoding="utf-8")
+    return file.suggested_filename, file.path().read_bytes()
+
+
+def saved(page: Page, button: str) -> tuple[str, str]:
+    """The same, of a text."""
+    name, data = saved_bytes(page, button)
+    return name, data.decode()
 
 
 def captions(page: Page, kind: str, place: str = "#live-finals") -> list[str]:

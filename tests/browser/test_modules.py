@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
+from speech_translator.exports import to_docx
+from speech_translator.scalability.results import TranscribedSegment
+from tests.support.documents import read_docx
+
 
 def run(page: Page, code: str, argument: object = None) -> Any:
     return page.evaluate(code, argument)
@@ -45,6 +49,53 @@ def test_subtitles_hold_what_was_said_and_nothing_that_breaks_them(page: Page) -
         "\n01:01:01.250 --> 01:01:03.000\nEnd.\nFim.\n"
     )
     assert text == "<b>Olá</b> & você\nFim.\n"
+
+
+def test_a_document_holds_what_was_said_as_the_service_writes_it(page: Page) -> None:
+    """Nothing that stands in it is markup, or breaks the file."""
+    said = [
+        {
+            "start": 6,
+            "text": "Hello & <b>you</b>.",
+            "translation": "\u200fשלם.",
+            "language": "en",
+        },
+        {"start": 60, "text": " ", "translation": ""},
+        {"start": 3671, "text": "Bye.\ufffe\x00\ud800", "translation": "Ü 🙂", "language": '"<'},
+    ]
+    both, text, translation, empty = (
+        read_docx(base64.b64decode(document))
+        for document in run(
+            page,
+            """async (segments) => {
+              const {toDocx} = await import("./assets/exports.js");
+              const encoded = async (...asked) => {
+                const bytes = new Uint8Array(await new Blob(toDocx(...asked)).arrayBuffer());
+                return btoa(String.fromCharCode(...bytes));
+              };
+              const target = segments.map((segment) => ({...segment, target: "he"}));
+              return Promise.all([
+                encoded(target, "both", ["English", "<i>Hebrew</i>"]),
+                encoded(segments, "text", []),
+                encoded(segments, "translation", []),
+                encoded([], "both", []),
+              ]);
+            }""",
+            said,
+        )
+    )
+    assert both.rows == [
+        ["", "English", "<i>Hebrew</i>"],
+        ["0:06", "Hello & <b>you</b>.", "\u200fשלם."],
+        ["1:01:11", "Bye.", "Ü 🙂"],
+    ]
+    assert both.languages == ["en", "he", '"<', "he"]
+    assert both.right_to_left == ["\u200fשלם."]
+    assert text.paragraphs == ["0:06  Hello & <b>you</b>.", "1:01:11  Bye."]
+    assert translation.paragraphs == ["0:06  \u200fשלם.", "1:01:11  Ü 🙂"]
+    assert (empty.paragraphs, empty.rows) == ([], [])
+    ours = to_docx([TranscribedSegment(0, 6, 7.0, "Hello & <b>you</b>.", 0.9)])
+    assert read_docx(ours).paragraphs == text.paragraphs[:1]
 
 
 @pytest.mark.parametrize("rate", [8000, 16_000, 22_050, 44_100, 48_000, 96_000])

@@ -19,8 +19,10 @@ from tests.browser.actions import (
     faults_of,
     listen,
     saved,
+    saved_bytes,
 )
 from tests.browser.conftest import OpenPage
+from tests.support.documents import read_docx
 from tests.support.recordings import librivox, path_of, word_error_rate
 from tests.support.relay import relayed
 from tests.support.server import Server
@@ -53,6 +55,12 @@ def test_a_spoken_sentence_becomes_captions_in_both_languages(open_page: OpenPag
     page.select_option("#live-which", "translation")
     assert saved(page, "#live-exports >> text=TXT")[1].strip() == translated
     assert saved(page, "#live-exports >> text=VTT")[1].startswith("WEBVTT\n\n00:00:0")
+    page.select_option("#live-which", "both")
+    name, data = saved_bytes(page, "#live-exports >> text=DOCX")
+    assert name == "captions.docx"
+    head, line = read_docx(data).rows
+    assert head == ["", "English", "Portuguese"]
+    assert [line[1], line[2]] == [*captions(page, "source"), *captions(page, "translation")]
 
     page.click("#live-present")
     expect(page.locator("#presenter .large")).to_have_text(translated)
@@ -123,6 +131,9 @@ def test_a_file_becomes_subtitles_and_its_hostile_name_is_text(open_page: OpenPa
 
     rows.last.locator("button").click()
     expect(rows.last).to_have_attribute("aria-current", "true")
+    document = read_docx(saved_bytes(page, "#files-exports >> text=DOCX")[1])
+    assert [row[1] for row in document.rows[1:]] == original
+    assert set(document.languages) == {"en", "pt"}
     page.select_option("#files-which", "text")
     name, text = saved(page, "#files-exports >> text=SRT")
     assert name.endswith(".srt")

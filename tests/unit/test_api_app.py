@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from speech_translator import errors
+from speech_translator.exports import DOCX_TYPE
 from tests.support.api import running, standard_engines
+from tests.support.documents import read_docx
 from tests.support.scripted_broker import translator
 
 SECRET = "topsecretwords"
@@ -506,6 +508,16 @@ async def test_other_formats_hold_the_translation(api, shape, kind, begins):
     assert "pt:Hello" in answer.text
 
 
+async def test_a_document_holds_both_texts(api):
+    asked = {"source_language": "en", "response_format": "docx"}
+    answer = await transcribe(api, target_language="pt", **asked)
+    assert answer.headers["content-type"] == DOCX_TYPE
+    head, line = read_docx(answer.content).rows
+    assert head == ["", "English", "Portuguese"]
+    assert line == ["0:00", "Hello there.", "pt:Hello there."]
+    assert read_docx((await transcribe(api, **asked)).content).paragraphs == ["0:00  Hello there."]
+
+
 async def test_speech_is_answered_with_speech(api):
     answer = await speak(api)
     assert answer.headers["content-type"] == "audio/wav"
@@ -573,7 +585,7 @@ async def test_bad_forms_are_named_and_nothing_is_decoded(api, route, files, fie
 @pytest.mark.parametrize(
     ("route", "fields", "code"),
     [
-        ("/transcribe/audio", {"response_format": "docx"}, "invalid_field"),
+        ("/transcribe/audio", {"response_format": "pdf"}, "invalid_field"),
         ("/transcribe/audio", {"word_timestamps": "maybe"}, "invalid_field"),
         ("/transcribe/audio", {"voice": "kokoro:pt"}, "invalid_field"),
         ("/translate/speech", {}, "invalid_field"),

@@ -8,6 +8,7 @@ import pytest
 
 from speech_translator.errors import DamagedAudio
 from tests.support.cli import CommandLine
+from tests.support.documents import read_docx
 
 SOUND = b"RIFF\x24\x00\x00\x00WAVEfmt "
 
@@ -86,6 +87,17 @@ def test_several_formats_are_written_beside_the_recording(cli, talk):
         "talk.wav",
     ]
     assert (talk.parent / "talk.pt-BR.txt").read_text() == "pt:Hello there.\n"
+
+
+def test_a_document_holds_both_texts_and_is_not_written_to_a_terminal(cli, talk, monkeypatch):
+    done = cli("transcribe", talk, "--to", "pt", "--format", "docx")
+    assert read_docx(done.stdout_bytes).rows[1] == ["0:00", "Hello there.", "pt:Hello there."]
+    cli("transcribe", talk, "--format", "docx,txt")
+    assert read_docx((talk.parent / "talk.docx").read_bytes()).paragraphs == ["0:00  Hello there."]
+    monkeypatch.setattr("speech_translator.cli.transcribe.output_is_terminal", lambda: True)
+    done = cli("transcribe", talk, "--format", "docx")
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "--output-dir" in done.stderr
 
 
 def test_a_folder_is_searched_for_audio_by_content(cli, folder, tmp_path):
@@ -225,7 +237,7 @@ def test_speech_of_several_goes_to_a_folder(cli, folder, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["talk.wav", "--format", "odt"], 3, "txt, srt, vtt, json"),
+        (["talk.wav", "--format", "odt"], 3, "txt, srt, vtt, json, docx"),
         (["talk.wav", "--format", ","], 3, "txt, srt, vtt, json"),
         (["talk.wav", "--speak", "out.doc"], 3, ".wav"),
         (["talk.wav", "--speak", "talk.wav"], 2, "overwrite"),

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_translator.engines.values import Word
-from speech_translator.exports import Cue, cues, to_json, to_srt, to_text, to_vtt
+from speech_translator.exports import Cue, cues, to_docx, to_json, to_srt, to_text, to_vtt
+from speech_translator.exports.docx import _NO_XML
 from speech_translator.exports.wrapping import MAX_LINE, atoms, columns
 from speech_translator.languages import Language
 from speech_translator.scalability.results import TranscribedSegment, Transcription, Translation
+from tests.support.documents import read_docx
 
 
 def segment(
@@ -231,6 +233,40 @@ def test_json_of_a_transcription_names_what_the_api_names() -> None:
     assert "translation" not in json.loads(to_json(whole))
 
 
+def test_a_document_has_each_text_in_its_language_and_direction() -> None:
+    whole = Transcription(
+        "Hello. Bye.",
+        Language.parse("en"),
+        0.9,
+        4000.0,
+        (
+            segment(5.9, 7.0, "Hello & <b>you</b>.", translation="\u200fשלם."),
+            segment(60.0, 61.0, " ", translation=""),
+            segment(3671.0, 3672.0, "Bye.\ufffe\x00", translation="ביי."),
+        ),
+        "whisper",
+        Translation("", Language.parse("en"), Language.parse("he"), "scripted", ()),
+    )
+    read = read_docx(to_docx(whole, translated=True))
+    assert read.rows == [
+        ["", "English", "Hebrew"],
+        ["0:05", "Hello & <b>you</b>.", "\u200fשלם."],
+        ["1:01:11", "Bye.", "ביי."],
+    ]
+    assert read.languages == ["en", "he"] * 2
+    assert read.right_to_left == ["\u200fשלם.", "ביי."]
+    assert read.paragraphs == []
+
+    alone = read_docx(to_docx(whole))
+    assert alone.paragraphs == ["0:05  Hello & <b>you</b>.", "1:01:11  Bye."]
+    assert alone.rows == []
+    assert to_docx(whole) == to_docx(whole)
+    plain = read_docx(to_docx([segment(0, 1, "A.", translation="B.")], translated=True))
+    assert plain.rows == [["", "Text", "Translation"], ["0:00", "A.", "B."]]
+    assert plain.languages == []
+    assert read_docx(to_docx([])).paragraphs == []
+
+
 times = st.floats(0, 20_000, allow_nan=False)
 texts = st.text(
     st.one_of(st.characters(), st.sampled_from(list(" \n\r.,!?-><&{}\\漢。a\u00a0"))), max_size=300
@@ -258,6 +294,10 @@ def test_files_read_back_as_what_was_said_in_order_of_time(
         read_vtt(to_vtt(in_order, translated=translated)),
     ):
         assert squeezed("".join(line for cue in found for line in cue.lines)) == squeezed(said)
+    rows = read_docx(to_docx(in_order, translated=True)).rows[1:]
+    said = "".join(row[2] if translated else row[1] for row in rows)
+    expected = "".join((f.translation or "") if translated else f.text for f in in_order)
+    assert squeezed(said) == squeezed(_NO_XML.sub("", expected))
     for found in (cues(segments, translated=translated),):
         assert all(cue.start_ms < cue.end_ms for cue in found)
         assert all(before.end_ms <= after.start_ms for before, after in pairwise(found))

@@ -34,7 +34,7 @@ from speech_translator.api.recording_forms import (
 from speech_translator.api.recordings import Received, answered, taken
 from speech_translator.api.schemas import RecordingInfo, SpeechAnswer, TranscriptAnswer
 from speech_translator.errors import EmptyAudio
-from speech_translator.exports import to_srt, to_text, to_vtt
+from speech_translator.exports import DOCX_TYPE, to_docx, to_srt, to_text, to_vtt
 from speech_translator.media import MEDIA_TYPES, DecodedAudio
 from speech_translator.media import encode as encode_audio
 from speech_translator.media.encoding import choose_rate
@@ -79,6 +79,7 @@ _GLOSSARY = {"type": "string", "description": "A JSON object: source terms and t
             "text/plain": {"type": "string"},
             "application/x-subrip": {"type": "string"},
             "text/vtt": {"type": "string"},
+            DOCX_TYPE: {"type": "string", "format": "binary"},
         },
         failures=_FAILURES,
         scope=Scope.TRANSCRIBE,
@@ -87,8 +88,8 @@ _GLOSSARY = {"type": "string", "description": "A JSON object: source terms and t
 async def transcribe_audio(request: Request) -> Response:
     """Turn speech into text and, when `target_language` is given, translate it.
 
-    `text`, `srt` and `vtt` hold the translation when there is one. `verbose_json` adds the
-    confidence of each segment and what the upload was.
+    `text`, `srt` and `vtt` hold the translation when there is one, `docx` both beside each other.
+    `verbose_json` adds the confidence of each segment and what the upload was.
     """
     translator = services_of(request).translator
     return await answered(
@@ -136,6 +137,8 @@ def _transcript(
         return Response(body, media_type="application/x-subrip")
     if shape == "vtt":
         return Response(to_vtt(found.segments, translated=translated), media_type="text/vtt")
+    if shape == "docx":
+        return Response(to_docx(found, translated=translated), media_type=DOCX_TYPE)
     recording = RecordingInfo(
         format=audio.format,
         codec=audio.codec,
