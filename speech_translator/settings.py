@@ -264,6 +264,10 @@ class Settings(BaseSettings):
     engine_queue_limit: int = Field(default=2048, ge=1)
     """Calls that may wait for one engine; more are refused with 503."""
 
+    health_engine_idle_s: float = Field(default=60.0, ge=0)
+    """Seconds without an answer after which an engine is given a tiny call, to see whether it still
+    computes; a remote server may charge for it. 0 asks none."""
+
     # Limits of a request
 
     request_timeout_s: float = Field(default=60.0, gt=0)

@@ -68,6 +68,11 @@ class AccountsDoor:
                 self._accounts = await self._stack.enter_async_context(opened)
             return self._accounts
 
+    @property
+    def opened(self) -> Accounts | None:
+        """The accounts, if somebody has needed them."""
+        return self._accounts
+
     async def close(self) -> None:
         """Close what was opened."""
         self._accounts = None

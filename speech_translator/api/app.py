@@ -23,7 +23,7 @@ from speech_translator.api.brand import Brand
 from speech_translator.api.compat import libretranslate
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
-from speech_translator.api.engine_metrics import EngineEvents, current_figures
+from speech_translator.api.engine_metrics import EngineEvents, HealthEvents, current_figures
 from speech_translator.api.errors import on_http_exception, on_validation_error
 from speech_translator.api.metering import Metering
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
@@ -41,6 +41,7 @@ from speech_translator.api.routes import (
     tokens,
     usage,
 )
+from speech_translator.api.service_checks import service_checks
 from speech_translator.api.shared import SharedEvents, shared_of
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import (
@@ -51,6 +52,7 @@ from speech_translator.errors import (
 )
 from speech_translator.observability import Metrics, configure_logging
 from speech_translator.problems import on_error
+from speech_translator.reliability.health_checks import HealthMonitor
 from speech_translator.security.concurrency import ConcurrencyLimiter
 from speech_translator.security.cors import Cors, CorsConfig, parse_origins
 from speech_translator.security.forwarding import ForwardedHeaders, trusted_networks
@@ -178,6 +180,7 @@ def _lifespan(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if given is None and not structlog.is_configured():  # served by uvicorn's own command
             start_logging(state.settings)
+        events = EngineEvents(state.metrics)
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(state.shared)
             stack.push_async_callback(state.accounts.close)
@@ -187,13 +190,16 @@ def _lifespan(
             await state.metering.journal.start()
             if state.settings.spool_dir is not None:
                 await asyncio.to_thread(_make_directory, state.settings.spool_dir)
-            state.services = given or await stack.enter_async_context(
-                open_services(
-                    state.settings,
-                    listener=EngineEvents(state.metrics),
-                    stop_grace_s=state.grace_left,
+            services = given
+            if services is None:
+                opened = open_services(
+                    state.settings, listener=events, stop_grace_s=state.grace_left
                 )
-            )
+                services = await stack.enter_async_context(opened)
+            state.services = services
+            checks = service_checks(state, services, events.answered)
+            monitor = HealthMonitor(checks, listener=HealthEvents())
+            state.health = await stack.enter_async_context(monitor)
             yield
             state.drain()  # a server that is not ours tells us only now
 

@@ -20,6 +20,7 @@ from speech_translator.errors import InvalidField, Overloaded
 from speech_translator.observability import Metrics
 from speech_translator.problems import request_id_of
 from speech_translator.reliability.deadlines import Deadline
+from speech_translator.reliability.health_checks import HealthMonitor
 from speech_translator.scalability.results import RequestContext
 from speech_translator.security.concurrency import ConcurrencyLimiter
 from speech_translator.security.guard import ANONYMOUS, Caller, Guard, peer_of
@@ -42,10 +43,10 @@ TIMEOUT_HEADER = "x-request-timeout"
 class ApiState:
     """What lives as long as the application: ``app.state.api``.
 
-    ``services`` is None until the lifespan has opened them. ``tasks`` gives the task of each
-    configured engine; ``started_at`` and ``stop_at`` are points of ``time.monotonic``, the latter
-    None until the service begins to stop; ``recordings`` are being received or worked on;
-    ``keyless`` bounds the bodies that are read before their key.
+    ``services`` and ``health`` are None until the lifespan has opened them. ``tasks`` gives the
+    task of each configured engine; ``started_at`` and ``stop_at`` are points of ``time.monotonic``,
+    the latter None until the service begins to stop; ``recordings`` are being received or worked
+    on; ``keyless`` bounds the bodies that are read before their key.
     """
 
     settings: Settings
@@ -57,6 +58,7 @@ class ApiState:
     metering: Metering
     live_sessions: ConcurrencyLimiter
     services: Services | None = None
+    health: HealthMonitor | None = None
     stop_at: float | None = None
     started_at: float = field(default_factory=time.monotonic)
     recordings: int = 0

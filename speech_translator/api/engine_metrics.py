@@ -1,16 +1,19 @@
-"""What befalls the engines and the cache, as metrics and log lines."""
+"""What befalls the engines, the checks and the cache, as metrics and log lines."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sized
 from dataclasses import asdict
+from typing import get_args
 
 from prometheus_client.core import Metric
 
 from speech_translator.api.dependencies import ApiState
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import counter, gauge
+from speech_translator.reliability.health_checks import HealthMonitor, Level, LevelChange
 from speech_translator.scalability.events import (
     BatchDone,
     BrokerEvent,
@@ -21,19 +24,26 @@ from speech_translator.scalability.events import (
 )
 
 _TROUBLE = (EngineExited, EngineRestarting, Quarantined)
+LEVELS: tuple[Level, ...] = get_args(Level)
 STATES = ("starting", "ready", "restarting", "failed", "missing")
 
 
 class EngineEvents:
-    """The broker's listener: counts its events, and logs what an operator wants to know."""
+    """The broker's listener: counts its events, and logs what an operator wants to know.
+
+    Attributes:
+        answered: when each engine answered last, by ``time.monotonic``.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
+        self.answered: dict[str, float] = {}
         self._metrics = metrics
         self._log = logger("speech_translator.engines")
 
     def __call__(self, event: BrokerEvent) -> None:
         """Take one event."""
         if isinstance(event, BatchDone):
+            self.answered[event.engine] = time.monotonic()
             self._metrics.batch_done(event.engine, event.size, event.queue_wait_s, event.seconds)
             return
         name = _event_name(type(event))
@@ -47,6 +57,20 @@ class EngineEvents:
 def _event_name(kind: type[object]) -> str:
     """``EngineExited`` is ``engine_exited``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+
+
+class HealthEvents:
+    """The monitor's listener: a line for every check whose level changes."""
+
+    def __init__(self) -> None:
+        self._log = logger("speech_translator.health")
+
+    def __call__(self, change: LevelChange) -> None:
+        """Take one change. That the first look is well need not be told of each."""
+        if change.after in {"warning", "failed"}:
+            self._log.warning("health_check_changed", **asdict(change))
+        elif change.before != "unknown":
+            self._log.info("health_check_changed", **asdict(change))
 
 
 def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
@@ -65,6 +89,7 @@ def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
         running.add_metric((name,), status.in_flight)
         restarts.add_metric((name,), status.restarts)
     yield from (states, queued, running, restarts)
+    yield from _health_figures(state.health)
     sessions = gauge("live_sessions", "Live sessions that run.")
     sessions.add_metric((), len(live))
     yield sessions
@@ -82,3 +107,14 @@ def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
     size = gauge("cache_bytes", "Bytes of results that are held.")
     size.add_metric((), held.bytes)
     yield from (lookups, evictions, entries, size)
+
+
+def _health_figures(health: HealthMonitor | None) -> Iterator[Metric]:
+    """The level of every check."""
+    if health is None:
+        return
+    levels = gauge("health_check", "1 for the level that the check found.", ("check", "level"))
+    for result in health.results():
+        for known in LEVELS:
+            levels.add_metric((result.name, known), float(result.level == known))
+    yield levels

@@ -7,18 +7,19 @@
   another one does their task.
 - *degraded*: every task is served, but an engine is down, or a lesser task is not served.
 - *unhealthy*: recognition or translation is not served.
+
+An engine that runs but did not answer its own tiny call is as good as down.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from speech_translator.engines.values import Task
+from speech_translator.reliability.health_checks import OverallStatus
 from speech_translator.scalability.broker import EngineStatus
 
-OverallStatus = Literal["healthy", "degraded", "unhealthy"]
 ESSENTIAL: tuple[Task, ...] = ("recognition", "translation", "voice_activity")
 _SERVING = frozenset({"ready", "restarting"})
 
@@ -33,18 +34,24 @@ class Health:
 
 
 def assess(
-    tasks: Mapping[str, Task], states: Mapping[str, EngineStatus], *, draining: bool = False
+    tasks: Mapping[str, Task],
+    states: Mapping[str, EngineStatus],
+    *,
+    silent: Collection[str] = (),
+    draining: bool = False,
 ) -> Health:
     """Judge the service.
 
     Args:
         tasks: the task of every configured engine, by engine name.
         states: the broker's word on the same engines.
+        silent: engines that did not answer when they were asked.
         draining: whether the service is about to stop.
     """
     by_task: dict[str, list[str]] = {}
     for name, task in tasks.items():
-        by_task.setdefault(task, []).append(states[name].state if name in states else "missing")
+        state = states[name].state if name in states else "missing"
+        by_task.setdefault(task, []).append("failed" if name in silent else state)
     verdicts = {task: _verdict(found) for task, found in by_task.items()}
     every = [state for found in by_task.values() for state in found]
     served = {task for task, verdict in verdicts.items() if verdict == "ready"}

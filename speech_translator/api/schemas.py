@@ -226,8 +226,25 @@ class EngineHealth(msgspec.Struct, frozen=True, kw_only=True):
     restarts: int
 
 
+class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One check, as it was found last. Times are seconds since 1970.
+
+    `level` is unknown, ok, warning or failed; a failure of a critical check makes the service
+    unhealthy, that of an important one degraded, and an informational one is only shown. `since` is
+    when the level last changed, `last_ok` when it was last ok, `duration_ms` that of the last look.
+    """
+
+    level: Literal["unknown", "ok", "warning", "failed"]
+    criticality: Literal["critical", "important", "informational"]
+    detail: str
+    since: float
+    checked_at: float | None
+    last_ok: float | None
+    duration_ms: float
+
+
 class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`engines` is shown to administrators, and in development."""
+    """`engines` and `checks` are shown to administrators, and in development."""
 
     overall_status: Literal["healthy", "degraded", "unhealthy"]
     ready: bool
@@ -235,6 +252,7 @@ class HealthAnswer(msgspec.Struct, frozen=True, kw_only=True):
     uptime_seconds: float
     tasks: dict[str, str]
     engines: dict[str, EngineHealth] | UnsetType = UNSET
+    checks: dict[str, CheckAnswer] | UnsetType = UNSET
 
 
 class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):

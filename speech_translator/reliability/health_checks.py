@@ -18,7 +18,7 @@ import random
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from speech_translator.errors import SpeechTranslatorError
@@ -60,6 +60,7 @@ class Check:
         criticality: what a failure means.
         period_s: seconds between the end of one look and the next.
         timeout_s: seconds that one look may take.
+        delay_s: seconds until the first look, which need not disturb a start.
         tries: looks in a row that must fail before it counts as failed; until then it warns.
     """
 
@@ -68,6 +69,7 @@ class Check:
     criticality: Criticality = "important"
     period_s: float = 15.0
     timeout_s: float = 5.0
+    delay_s: float = 0.0
     tries: int = 1
 
     @property
@@ -167,7 +169,7 @@ class HealthMonitor:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        """Begin: every check looks at once, side by side."""
+        """Begin: every check looks at once or after its delay, side by side."""
         self._tasks = [asyncio.create_task(self._watch(one)) for one in self._watched.values()]
         return self
 
@@ -203,6 +205,8 @@ class HealthMonitor:
         return one.result
 
     async def _watch(self, one: _Watched) -> None:
+        if one.check.delay_s:
+            await self._sleep(one.check.delay_s)
         while True:
             await self.look(one.check.name)
             await self._sleep(one.check.period_s * (0.9 + 0.2 * self._jitter()))
@@ -235,17 +239,19 @@ class HealthMonitor:
 
 @dataclass(slots=True, eq=False)
 class _Watched:
-    """A check, what is known of it, and the look that is under way or hangs."""
+    """A check, what is known of it, and its last look, which is under way, done or ``hangs``."""
 
     check: Check
     result: CheckResult
-    looking: asyncio.Task[Finding] | None = field(default=None)
+    looking: asyncio.Task[Finding] | None = None
+    hangs: bool = False
 
 
 def _judged(one: _Watched, now: float) -> CheckResult:
     """The result, unless it has outlived its time."""
     result = one.result
-    renewed = result.since if result.checked_at is None else result.checked_at
+    begun = result.since + one.check.delay_s
+    renewed = begun if result.checked_at is None else result.checked_at
     age = now - renewed
     if age <= one.check.stale_after_s:
         return result
@@ -258,17 +264,17 @@ def _judged(one: _Watched, now: float) -> CheckResult:
 
 
 async def _found(one: _Watched) -> Finding:
-    """One look, within its time. The look that hangs is not joined by another."""
-    if one.looking is not None and not one.looking.done():
+    """One look, within its time; one that is under way is shared, and none begun beside it."""
+    looking = one.looking
+    if looking is None or looking.done():
+        looking = one.looking = asyncio.create_task(_look(one.check.probe))
+        one.hangs = False
+    elif one.hangs:
         return Finding("failed", "the last look at it still hangs")
-    looking = one.looking = asyncio.create_task(_look(one.check.probe))
-    try:
-        done, _ = await asyncio.wait({looking}, timeout=one.check.timeout_s)
-    except asyncio.CancelledError:
-        looking.cancel()
-        raise
-    if done:
+    await asyncio.wait({looking}, timeout=one.check.timeout_s)
+    if looking.done() and not looking.cancelled():
         return looking.result()
+    one.hangs = True
     looking.cancel()  # it may not listen: nobody waits for it
     return Finding("failed", f"no answer within {one.check.timeout_s:g} s")
 

@@ -94,6 +94,7 @@ class Accounts:
         clock: Callable[[], int] = unix_milliseconds,
     ) -> None:
         auth = AuthConfig(peppers)
+        self._database = database
         self._keys = KeyStore(database)
         self.usage = UsageStore(database)
         requests = IdempotencyStore(database)
@@ -294,6 +295,18 @@ class Accounts:
     async def has_administrator(self) -> bool:
         """Whether somebody holds a valid key with the scope ``admin``. Raises StoreUnavailable."""
         return await self._keys.has_administrator(self._clock())
+
+    async def noted(self, action: str, subject: str, actor: Actor) -> None:
+        """Write down an act that changes nothing here, before it is done.
+
+        Raises:
+            StoreUnavailable: it cannot be; then it is not to be done.
+        """
+        await self._trail.write(action, subject, actor)
+
+    async def ping(self) -> None:
+        """See whether the database takes a transaction. Raises ``StoreUnavailable``."""
+        await self._database.ping()
 
     async def refused(self, actor: Actor, what: str, code: str) -> None:
         """Somebody who is known tried what they may not.

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Table, event, make_url
+from sqlalchemy import URL, Connection, Table, event, literal, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -107,6 +107,11 @@ class Database:
             raise StoreUnavailable("The database failed.") from error.orig
         except SQLAlchemyError as error:
             raise StoreUnavailable("The database failed.") from error
+
+    async def ping(self) -> None:
+        """Begin a transaction that may write, and end it. Raises ``StoreUnavailable``."""
+        async with self.write() as connection:
+            await connection.execute(select(literal(1)))
 
     def insert(self, table: Table) -> Any:
         """An ``INSERT`` that may say what to do on a conflict: both dialects write it alike."""

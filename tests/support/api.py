@@ -51,6 +51,7 @@ class ScriptedDecoders:
     seconds: float = 2.0
     answer: Callable[[bytes], Any] | None = None
     seen: list[bytes] = field(default_factory=list)
+    nursery_pid: int | None = 1
 
     async def decode(self, source: Any, *, max_seconds: float, deadline: object) -> Any:
         data = source.read()
@@ -80,6 +81,7 @@ class Status:
     queued: int = 0
     in_flight: int = 0
     restarts: int = 0
+    pids: tuple[int, ...] = ()
 
 
 class Broker(ScriptedBroker):
@@ -137,7 +139,7 @@ def standard_engines() -> list[ScriptedEngine]:
 async def running(*engines: ScriptedEngine, **changes: Any) -> AsyncIterator[Harness]:
     """The application with its lifespan begun."""
     kept = Path(tempfile.mkdtemp())
-    fixed = {"anonymous_tier": "admin", "data_dir": kept}
+    fixed = {"anonymous_tier": "admin", "data_dir": kept, "health_engine_idle_s": 0}
     settings = Settings(**{**CHAINS, **fixed, **changes})
     broker = Broker(*(engines or standard_engines()))
     decoders = ScriptedDecoders()

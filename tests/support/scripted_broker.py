@@ -30,6 +30,7 @@ from speech_translator.reliability.deadlines import Deadline
 class State:
     state: str
     info: EngineInfo | None
+    message: str = ""
 
 
 @dataclass

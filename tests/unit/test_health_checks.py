@@ -112,6 +112,21 @@ async def test_what_does_not_answer_has_failed_and_is_not_asked_twice_at_once():
         pass  # it ends what still hangs
 
 
+async def test_two_who_look_at_once_share_one_look():
+    gate, database = asyncio.Event(), Dependency()
+
+    async def slow():
+        await gate.wait()
+        return await database()
+
+    health = monitor(Check("database", slow))
+    both = asyncio.gather(health.look("database"), health.look("database"))
+    await asyncio.sleep(0)
+    gate.set()
+    assert [result.level for result in await both] == ["ok", "ok"]
+    assert database.looks == 1
+
+
 async def test_one_that_hangs_holds_up_nobody_else():
     pauses: asyncio.Queue[None] = asyncio.Queue()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 
 from fastapi import APIRouter
 from msgspec import UNSET
@@ -14,7 +17,13 @@ from speech_translator.api.answers import json_response
 from speech_translator.api.dependencies import ApiState, services_of, state_of
 from speech_translator.api.health import Health, assess
 from speech_translator.api.openapi import gives, ref
-from speech_translator.api.schemas import EngineHealth, HealthAnswer, StatusAnswer
+from speech_translator.api.schemas import CheckAnswer, EngineHealth, HealthAnswer, StatusAnswer
+from speech_translator.api.service_checks import ENGINE
+from speech_translator.reliability.health_checks import (
+    CheckResult,
+    OverallStatus,
+    overall_status,
+)
 from speech_translator.services import Services
 
 router = APIRouter(tags=["health"])
@@ -23,9 +32,36 @@ _UNAVAILABLE = 503
 _STATUS = gives({"application/json": ref(StatusAnswer)})
 
 
-def health_of(state: ApiState, services: Services) -> Health:
-    """The verdict on the running service."""
-    return assess(state.tasks, services.broker.status(), draining=state.draining)
+_IDENTIFY_S = 0.03
+"""Seconds for finding out who asks: the answer must come at once, also while a database hangs."""
+
+_WORST_FIRST: tuple[OverallStatus, ...] = ("unhealthy", "degraded", "healthy")
+
+
+def health_of(
+    state: ApiState, services: Services, results: Mapping[str, CheckResult] | None = None
+) -> Health:
+    """The verdict on the running service: what is known, from memory.
+
+    Args:
+        state: the application's.
+        services: what runs behind it.
+        results: of the checks, by name, where they were read already.
+    """
+    found = results_of(state) if results is None else results
+    silent = [name for name in state.tasks if _has_failed(found.get(f"{ENGINE}{name}"))]
+    health = assess(state.tasks, services.broker.status(), silent=silent, draining=state.draining)
+    worst = min((health.overall_status, overall_status(found.values())), key=_WORST_FIRST.index)
+    return replace(health, overall_status=worst)
+
+
+def results_of(state: ApiState) -> dict[str, CheckResult]:
+    """What the checks found last, by name."""
+    return {} if state.health is None else {one.name: one for one in state.health.results()}
+
+
+def _has_failed(result: CheckResult | None) -> bool:
+    return result is not None and result.level == "failed"
 
 
 @router.get(
@@ -38,15 +74,15 @@ def health_of(state: ApiState, services: Services) -> Health:
 async def health(request: Request) -> Response:
     """Answer healthy or degraded with 200, unhealthy with 503.
 
-    In production each engine is shown to a key or token with the scope `admin` alone; another one,
-    and one that is wrong, gets the short form, so that a load balancer never sees an error for it.
+    Nothing is looked at for it: checks run by themselves, and it tells what they found last. In
+    production engines and checks are shown to a key or token with the scope `admin` alone; another
+    one, and one that is wrong, gets the short form, so that a load balancer never sees an error
+    for it.
     """
     state, services = state_of(request), services_of(request)
-    found = health_of(state, services)
-    detailed = state.settings.environment == "development"
-    if not detailed:
-        asking = await state.guard.identify(request)
-        detailed = asking is not None and asking.is_admin
+    results = results_of(state)
+    found = health_of(state, services, results)
+    detailed = state.settings.environment == "development" or await _is_administrators(request)
     return json_response(
         HealthAnswer(
             overall_status=found.overall_status,
@@ -55,9 +91,41 @@ async def health(request: Request) -> Response:
             uptime_seconds=round(time.monotonic() - state.started_at, 1),
             tasks=found.tasks,
             engines=_engines(state, services) if detailed else UNSET,
+            checks=_checks(results) if detailed else UNSET,
         ),
         status=_UNAVAILABLE if found.overall_status == "unhealthy" else 200,
     )
+
+
+async def _is_administrators(request: Request) -> bool:
+    """Whether the request's key or token is known to open everything, as far as is known soon."""
+    try:
+        async with asyncio.timeout(_IDENTIFY_S):
+            asking = await state_of(request).guard.identify(request)
+    except TimeoutError:
+        return False
+    return asking is not None and asking.is_admin
+
+
+def _checks(results: Mapping[str, CheckResult]) -> dict[str, CheckAnswer]:
+    """The same with times of the wall clock, which was not asked when they were taken."""
+    since_1970 = time.time() - time.monotonic()
+
+    def shown(moment: float | None) -> float | None:
+        return None if moment is None else round(moment + since_1970, 3)
+
+    return {
+        name: CheckAnswer(
+            level=result.level,
+            criticality=result.criticality,
+            detail=result.detail,
+            since=round(result.since + since_1970, 3),
+            checked_at=shown(result.checked_at),
+            last_ok=shown(result.last_ok),
+            duration_ms=round(result.duration_s * 1000, 2),
+        )
+        for name, result in results.items()
+    }
 
 
 def _engines(state: ApiState, services: Services) -> dict[str, EngineHealth]:
