@@ -204,3 +204,47 @@ class ErasureAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     pseudonym: str
     erased: dict[str, int]
+
+
+class CacheClearedAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """How many results were forgotten."""
+
+    cleared: int
+
+
+class BreakerAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """One circuit breaker as this replica sees it.
+
+    `since` is in seconds since 1970; `failures` are those in a row; `window_calls`,
+    `window_failures` and `window_slow` count the calls of the sliding window; `probes` are under
+    way; `retry_after_s` is the wait until a call may pass, 0 where it may now.
+    """
+
+    name: str
+    state: Literal["closed", "open", "half_open"]
+    since: float
+    failures: int
+    window_calls: int
+    window_failures: int
+    window_slow: int
+    opens_total: int
+    probes: int
+    retry_after_s: float
+
+
+class BreakersAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Every circuit breaker; one is made when its dependency is called first."""
+
+    breakers: list[BreakerAnswer]
+
+
+class ResetRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which breaker is closed; all of them where none is named."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=160)] | None = None
+
+
+class ResetAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The names of the breakers that were closed."""
+
+    reset: list[str]

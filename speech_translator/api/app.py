@@ -23,7 +23,12 @@ from speech_translator.api.brand import Brand
 from speech_translator.api.compat import libretranslate
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
-from speech_translator.api.engine_metrics import EngineEvents, HealthEvents, current_figures
+from speech_translator.api.engine_metrics import (
+    BreakerEvents,
+    EngineEvents,
+    HealthEvents,
+    current_figures,
+)
 from speech_translator.api.errors import on_http_exception, on_validation_error
 from speech_translator.api.metering import Metering
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
@@ -36,6 +41,7 @@ from speech_translator.api.routes import (
     health,
     information,
     metrics,
+    operations,
     pages,
     text,
     tokens,
@@ -136,6 +142,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         tokens,
         usage,
         admin,
+        operations,
         health,
         information,
         metrics,
@@ -197,6 +204,7 @@ def _lifespan(
                 )
                 services = await stack.enter_async_context(opened)
             state.services = services
+            services.breakers.subscribe(BreakerEvents(state.metrics))
             checks = service_checks(state, services, events.answered)
             monitor = HealthMonitor(checks, listener=HealthEvents())
             state.health = await stack.enter_async_context(monitor)

@@ -13,6 +13,8 @@ from prometheus_client.core import Metric
 from speech_translator.api.dependencies import ApiState
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import counter, gauge
+from speech_translator.reliability import CircuitBreakerRegistry, StateChange
+from speech_translator.reliability.breaker_machine import BreakerState
 from speech_translator.reliability.health_checks import HealthMonitor, Level, LevelChange
 from speech_translator.scalability.events import (
     BatchDone,
@@ -24,6 +26,7 @@ from speech_translator.scalability.events import (
 )
 
 _TROUBLE = (EngineExited, EngineRestarting, Quarantined)
+BREAKER_STATES: tuple[BreakerState, ...] = get_args(BreakerState)
 LEVELS: tuple[Level, ...] = get_args(Level)
 STATES = ("starting", "ready", "restarting", "failed", "missing")
 
@@ -59,6 +62,20 @@ def _event_name(kind: type[object]) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
 
 
+class BreakerEvents:
+    """The breakers' listener: counts each change of state, and logs it."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._log = logger("speech_translator.breakers")
+
+    def __call__(self, change: StateChange) -> None:
+        """Take one change, on whichever thread saw it."""
+        self._metrics.breaker_change(change.name, change.state)
+        write = self._log.warning if change.state == "open" else self._log.info
+        write("breaker_changed", **asdict(change))
+
+
 class HealthEvents:
     """The monitor's listener: a line for every check whose level changes."""
 
@@ -90,6 +107,7 @@ def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
         restarts.add_metric((name,), status.restarts)
     yield from (states, queued, running, restarts)
     yield from _health_figures(state.health)
+    yield _breaker_figures(services.breakers)
     sessions = gauge("live_sessions", "Live sessions that run.")
     sessions.add_metric((), len(live))
     yield sessions
@@ -118,3 +136,13 @@ def _health_figures(health: HealthMonitor | None) -> Iterator[Metric]:
         for known in LEVELS:
             levels.add_metric((result.name, known), float(result.level == known))
     yield levels
+
+
+def _breaker_figures(registry: CircuitBreakerRegistry) -> Metric:
+    """The state of every circuit breaker."""
+    states = gauge("breaker_state", "1 for the state that it is in.", ("breaker", "state"))
+    for breaker in registry.breakers():
+        found = breaker.snapshot().state
+        for known in BREAKER_STATES:
+            states.add_metric((breaker.name, known), float(found == known))
+    return states

@@ -62,6 +62,7 @@ def service_checks(
         *_engine_checks(state, services, answered),
         Check("engine processes", lambda: _at_once(lambda: _processes(services)), period_s=_TICK_S),
         Check("queues", lambda: _at_once(lambda: _queues(state, services)), period_s=_TICK_S),
+        Check("circuit breakers", lambda: _at_once(lambda: _breakers(services)), period_s=_TICK_S),
         Check("database", lambda: _database(state), timeout_s=_DATABASE_TIMEOUT_S, tries=2),
         _of_machine("disk: data", lambda: _disk(settings.data_dir), period_s=_DISK_PERIOD_S),
         _of_machine("disk: uploads", lambda: _disk(spool), period_s=_DISK_PERIOD_S),
@@ -128,6 +129,14 @@ def _queues(state: ApiState, services: Services) -> Finding:
     if share >= _QUEUE_WARNING:
         level = "failed" if share >= _QUEUE_FAILED else "warning"
     return Finding(level, f"{queued} of {limit} wait" + (f" for {fullest}" if queued else ""))
+
+
+def _breakers(services: Services) -> Finding:
+    """Whether a dependency is being left alone."""
+    away = [one.name for one in services.breakers.breakers() if one.snapshot().state != "closed"]
+    if away:
+        return Finding("warning", f"not closed: {', '.join(sorted(away))}")
+    return Finding()
 
 
 async def _database(state: ApiState) -> Finding:

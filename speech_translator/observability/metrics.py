@@ -73,6 +73,9 @@ class Metrics:
         self._engine_events = self._counter(
             "engine_events", "What befell the engine processes.", "engine", "event"
         )
+        self._breaker_changes = self._counter(
+            "breaker_changes", "Times that a circuit breaker came into a state.", "breaker", "state"
+        )
         self._characters = self._counter("characters", "Characters of text taken in.")
         self._audio_seconds = self._counter(
             "audio_seconds", "Seconds of audio received or spoken.", "kind"
@@ -140,6 +143,10 @@ class Metrics:
     def engine_event(self, engine: str, event: str) -> None:
         """Something befell an engine process; ``event`` comes from a fixed set of type names."""
         self._engine_events.labels(engine, event).inc()
+
+    def breaker_change(self, breaker: str, state: str) -> None:
+        """A circuit breaker came into a state; both are from fixed sets."""
+        self._breaker_changes.labels(breaker, state).inc()
 
     def text_taken(self, characters: int) -> None:
         """Characters of text that were taken in for translation."""

@@ -22,6 +22,7 @@ from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.app import create_app
 from speech_translator.engines.values import SAMPLE_RATE, EngineInfo
 from speech_translator.observability.logging import _json_line, _safe_exception
+from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
 from speech_translator.security.audit_trail import Actor
 from speech_translator.security.revocations import NoRevocations
@@ -144,7 +145,13 @@ async def running(*engines: ScriptedEngine, **changes: Any) -> AsyncIterator[Har
     broker = Broker(*(engines or standard_engines()))
     decoders = ScriptedDecoders()
     door = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))
-    services = SimpleNamespace(settings=settings, broker=broker, decoders=decoders, translator=door)
+    services = SimpleNamespace(
+        settings=settings,
+        broker=broker,
+        decoders=decoders,
+        translator=door,
+        breakers=CircuitBreakerRegistry(),
+    )
     app = create_app(settings, services)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     log = io.StringIO()

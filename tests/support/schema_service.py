@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 from speech_translator.api.app import create_app
 from speech_translator.api.server import serve
+from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
 from speech_translator.security import rate_limiter
 from speech_translator.security.limits import Rate
@@ -32,6 +33,7 @@ def main() -> None:
         broker=broker,
         decoders=ScriptedDecoders(),
         translator=AsyncTranslator(broker, TranslatorConfig.from_settings(settings)),
+        breakers=CircuitBreakerRegistry(),
     )
     serve(settings, create_app(settings, services))
 

@@ -14,6 +14,7 @@ from typing import Any
 from speech_translator.api.app import create_app
 from speech_translator.api.server import serve
 from speech_translator.engines.values import Call, Result, TranscribeCall, TranslateCall
+from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
 from speech_translator.settings import Settings
@@ -51,6 +52,7 @@ def main() -> None:
         broker=broker,
         decoders=ScriptedDecoders(),
         translator=AsyncTranslator(broker, TranslatorConfig.from_settings(settings)),
+        breakers=CircuitBreakerRegistry(),
     )
     serve(settings, create_app(settings, services))
 

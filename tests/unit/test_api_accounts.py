@@ -189,7 +189,12 @@ async def test_another_machine_gets_no_key(tmp_path):
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://localhost:8000"
             ) as other:
-                for path in ("/auth/api-key", "/auth/token"):
+                for path in (
+                    "/auth/api-key",
+                    "/auth/token",
+                    "/admin/cache/clear",
+                    "/admin/circuit-breaker/reset",
+                ):
                     answer = await other.post(path, json=ASKED)
                     assert answer.status_code == 401
 

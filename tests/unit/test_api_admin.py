@@ -129,6 +129,9 @@ REFUSED = [
     ("GET", "/admin/users/ann/export"),
     ("DELETE", "/admin/users/ann"),
     ("POST", "/auth/api-key"),
+    ("POST", "/admin/cache/clear"),
+    ("GET", "/admin/circuit-breakers"),
+    ("POST", "/admin/circuit-breaker/reset"),
 ]
 
 

@@ -83,13 +83,20 @@ async def look(harness, *names):
 
 async def test_health_tells_what_the_checks_found():
     async with running() as harness:
-        await look(harness, "queues", "engine processes", "disk: data", "memory", "clock")
+        await look(harness, "queues", "engine processes", "clock")
         answer = await harness.client.get("/health")
         body = answer.json()
         assert (answer.status_code, body["overall_status"]) == (200, "healthy")
         checks = body["checks"]
         assert set(checks) == {
-            *("engine processes", "queues", "database", "disk: data", "disk: uploads"),
+            *(
+                "engine processes",
+                "queues",
+                "circuit breakers",
+                "database",
+                "disk: data",
+                "disk: uploads",
+            ),
             *("memory", "processors", "clock", "model files"),
         }
         assert checks["queues"]["detail"] == "0 of 2048 wait"
@@ -188,3 +195,11 @@ async def test_health_does_not_wait_for_a_database_that_hangs(tmp_path):
         answer = await harness.client.get("/health", headers={"X-API-Key": root})
         assert (answer.status_code, answer.json()["overall_status"]) == (200, "healthy")
         assert "checks" not in answer.json()
+
+
+@pytest.mark.parametrize("name", ["disk: data", "disk: uploads", "memory", "processors"])
+async def test_the_machine_is_looked_at(name):
+    async with running() as harness:
+        result = await harness.app.state.api.health.look(name)
+        assert result.level in {"ok", "warning", "failed"}  # it is this machine
+        assert result.detail

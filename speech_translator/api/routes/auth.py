@@ -26,14 +26,12 @@ from speech_translator.api.dependencies import (
     state_of,
 )
 from speech_translator.api.openapi import errors, gives, json_operation, query_parameter, ref
+from speech_translator.api.operators import is_operators
 from speech_translator.errors import InvalidField
 from speech_translator.observability import logger
-from speech_translator.security.bootstrap import is_local_operator
-from speech_translator.security.forwarding import direct_peer_of
 from speech_translator.security.guard import credential_of
 from speech_translator.security.key_limits import parse_limits
 from speech_translator.security.limits import Rate
-from speech_translator.security.networks import parse_networks
 from speech_translator.security.scopes import Scope, parse_scopes
 from speech_translator.security.tiers import TierName
 
@@ -69,14 +67,11 @@ async def create_api_key(request: Request) -> Response:
     and no proxy sent need none: such a key is no administrator's and ends within 30 days.
     """
     state = state_of(request)
-    settings = state.settings
     principal = None
     if credential_of(request) is not None:
         principal = (await admitted(request, Scope.ADMIN, "account")).principal
         principal.require_key()
-    elif settings.environment != "development" or not is_local_operator(
-        direct_peer_of(request), request.headers, parse_networks(settings.bootstrap_networks)
-    ):
+    elif not is_operators(request):
         raise await state.guard.refuse(request)
     wanted = await json_of(request, _decoder)
     tier = _tier(wanted.tier)
