@@ -28,13 +28,13 @@ class RedisConfig:
             what is said here.
         timeout_s: for a connection, for an answer, and for a connection that others use. It stands
             behind ``ANSWER_S``: its timers are late on a busy loop, and blind then.
-        max_connections: at the same time; more callers wait their turn. Limits and leases ask by 32
-            each at most (``FallbackConfig.max_calls``).
+        max_connections: at the same time; more callers wait their turn. What requests wait for
+            takes none of them: see ``RedisWire``.
     """
 
     url: str = field(repr=False)
     timeout_s: float = 2.0
-    max_connections: int = 80
+    max_connections: int = 16
 
 
 def redis_client(config: RedisConfig) -> Redis:

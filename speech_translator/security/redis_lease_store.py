@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from redis.asyncio import Redis
-
 from speech_translator.security.leases import LIFE_S
 from speech_translator.security.redis_script import RedisScript
+from speech_translator.security.redis_wire import RedisWire
 
 SCRIPT = Path(__file__).with_name("leases.lua").read_text(encoding="utf-8")
 
@@ -19,7 +18,7 @@ class RedisLeaseStore:
     """See ``LeaseStore``. A subject without leases takes no memory.
 
     Args:
-        client: with timeouts that fit a request's path; its owner closes it.
+        wire: to Redis; its owner closes it.
         life_s: seconds for which a lease lasts.
         prefix: before the name of every subject.
         script: the Lua source.
@@ -27,7 +26,7 @@ class RedisLeaseStore:
 
     def __init__(
         self,
-        client: Redis,
+        wire: RedisWire,
         *,
         life_s: float = LIFE_S,
         prefix: str = "speech-translator:lease:",
@@ -35,7 +34,7 @@ class RedisLeaseStore:
     ) -> None:
         self._life_ms = int(life_s * 1000)
         self._prefix = prefix
-        self._script = RedisScript(client, script)
+        self._script = RedisScript(wire, script)
 
     async def acquire(self, subject: str, lease: str, limit: int) -> bool:
         """See ``LeaseStore``."""

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from redis.asyncio import Redis
-
 from speech_translator.security.counters import MICROSECONDS, Counter, standing_of
 from speech_translator.security.limits import Debit, Decision, Rate, Standing, Window
-from speech_translator.security.redis_script import Argument, RedisScript
+from speech_translator.security.redis_script import RedisScript
+from speech_translator.security.redis_wire import Argument, RedisWire
 
 SCRIPT = Path(__file__).with_name("counters.lua").read_text(encoding="utf-8")
 
@@ -25,16 +24,16 @@ class RedisLimitStore:
     """See ``LimitStore``. Counters go by themselves once they say nothing any more.
 
     Args:
-        client: with timeouts that fit a request's path; its owner closes it.
+        wire: to Redis; its owner closes it.
         prefix: before the name of every counter.
         script: the Lua source.
     """
 
     def __init__(
-        self, client: Redis, *, prefix: str = "speech-translator:limit:", script: str = SCRIPT
+        self, wire: RedisWire, *, prefix: str = "speech-translator:limit:", script: str = SCRIPT
     ) -> None:
         self._prefix = prefix
-        self._script = RedisScript(client, script)
+        self._script = RedisScript(wire, script)
 
     async def acquire(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``."""

@@ -66,15 +66,18 @@ def shared_in_redis(
     from speech_translator.security.redis_lease_store import RedisLeaseStore  # noqa: PLC0415
     from speech_translator.security.redis_limit_store import RedisLimitStore  # noqa: PLC0415
     from speech_translator.security.redis_revocations import RedisRevocations  # noqa: PLC0415
+    from speech_translator.security.redis_wire import RedisWire  # noqa: PLC0415
 
     client = redis_client(redis)
+    wire = RedisWire(client)
+
+    async def close() -> None:
+        await wire.aclose()
+        await client.aclose()
+
     return Shared(
-        ResilientLimitStore(
-            RedisLimitStore(client), MemoryLimitStore(), fallback, listener=listener
-        ),
-        ResilientLeaseStore(
-            RedisLeaseStore(client), MemoryLeaseStore(), fallback, listener=listener
-        ),
+        ResilientLimitStore(RedisLimitStore(wire), MemoryLimitStore(), fallback, listener=listener),
+        ResilientLeaseStore(RedisLeaseStore(wire), MemoryLeaseStore(), fallback, listener=listener),
         RedisRevocations(client, listener=listener),
-        client.aclose,
+        close,
     )

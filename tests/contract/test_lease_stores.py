@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import pytest
-from redis.asyncio import Redis
 
 from speech_translator.security.leases import LeaseStore, MemoryLeaseStore
 from speech_translator.security.redis_lease_store import SCRIPT, RedisLeaseStore
 from speech_translator.security.redis_script import RedisScript
+from speech_translator.security.redis_wire import RedisWire
 from tests.support.redis_server import RedisServer, redis_server
 
 LIFE_S = 30.0
@@ -32,16 +32,16 @@ class World:
 class ClockedRedis(RedisLeaseStore):
     """The store with a clock that a test sets, in place of Redis' own."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, wire: RedisWire) -> None:
         self.world: World | None = None
-        self.client = client
-        super().__init__(client, life_s=LIFE_S)
+        self.wire = wire
+        super().__init__(wire, life_s=LIFE_S)
 
     async def _run(self, *arguments):  # type: ignore[no-untyped-def]
         assert self.world
         seconds, rest = divmod(round(self.world.now * 1e6), 1_000_000)
         clock = f"{{'{seconds}', '{rest}'}}"
-        self._script = RedisScript(self.client, SCRIPT.replace("redis.call('TIME')", clock))
+        self._script = RedisScript(self.wire, SCRIPT.replace("redis.call('TIME')", clock))
         return await super()._run(*arguments)
 
 
@@ -58,9 +58,9 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield made
         return
     running: RedisServer = request.getfixturevalue("server")
-    async with running.client() as client:
+    async with running.client() as client, running.wire() as wire:
         await client.flushall()
-        store = ClockedRedis(client)
+        store = ClockedRedis(wire)
         store.world = World(store)
         yield store.world
 
@@ -123,14 +123,14 @@ async def test_a_subject_without_leases_takes_no_memory() -> None:
 
 
 async def test_redis_forgets_a_subject_by_itself(server: RedisServer) -> None:
-    async with server.client() as client:
+    async with server.client() as client, server.wire() as wire:
         await client.flushall()
-        await RedisLeaseStore(client, life_s=LIFE_S).acquire("a", "one", 1)
-        await RedisLeaseStore(client, life_s=60).renew("a", "two")
-        await RedisLeaseStore(client, life_s=LIFE_S).renew("a", "one")
+        await RedisLeaseStore(wire, life_s=LIFE_S).acquire("a", "one", 1)
+        await RedisLeaseStore(wire, life_s=60).renew("a", "two")
+        await RedisLeaseStore(wire, life_s=LIFE_S).renew("a", "one")
         (key,) = await client.keys("*")
         assert 55_000 < await client.pttl(key) <= 60_000
-        store = RedisLeaseStore(client)
+        store = RedisLeaseStore(wire)
         await store.release("a", "one")
         await store.release("a", "two")
         assert await client.keys("*") == []

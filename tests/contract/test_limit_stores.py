@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from redis.asyncio import Redis
 
 from speech_translator.security.limit_store import LimitStore, MemoryLimitStore
 from speech_translator.security.limits import Debit, Decision, Policy, Rate, Window
 from speech_translator.security.redis_limit_store import SCRIPT, RedisLimitStore
 from speech_translator.security.redis_script import RedisScript
+from speech_translator.security.redis_wire import RedisWire
 from tests.support.redis_server import RedisServer, redis_server
 
 MINUTE = Rate("minute", 100)
@@ -39,17 +39,17 @@ class World:
 class ClockedRedis(RedisLimitStore):
     """The store with a clock that a test sets, in place of Redis' own."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, wire: RedisWire) -> None:
         self.world: World | None = None
-        self.client = client
-        super().__init__(client)
+        self.wire = wire
+        super().__init__(wire)
 
     async def _run(self, mode, debits):  # type: ignore[no-untyped-def]
         assert self.world
         microseconds = round(self.world.now * 1e6)
         seconds, rest = divmod(microseconds, 1_000_000)
         clock = f"{{'{seconds}', '{rest}'}}"
-        self._script = RedisScript(self.client, SCRIPT.replace("redis.call('TIME')", clock))
+        self._script = RedisScript(self.wire, SCRIPT.replace("redis.call('TIME')", clock))
         return await super()._run(mode, debits)
 
 
@@ -66,9 +66,9 @@ async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
         yield made
         return
     running: RedisServer = request.getfixturevalue("server")
-    async with running.client() as client:
+    async with running.client() as client, running.wire() as wire:
         await client.flushall()
-        store = ClockedRedis(client)
+        store = ClockedRedis(wire)
         store.world = World(store)
         yield store.world
 
@@ -233,9 +233,9 @@ def test_redis_decides_as_the_arithmetic_does(
     server: RedisServer, begin: datetime, limits: list[Policy], steps: list[Step]
 ) -> None:
     async def compare() -> None:
-        async with server.client() as client:
+        async with server.client() as client, server.wire() as wire:
             await client.flushall()
-            redis = ClockedRedis(client)
+            redis = ClockedRedis(wire)
             world = World(redis, now=int(begin.replace(tzinfo=UTC).timestamp()))
             redis.world = world
             memory = MemoryLimitStore(clock=lambda: round(world.now * 1e6))
@@ -260,9 +260,9 @@ def test_redis_decides_as_the_arithmetic_does(
 
 
 async def test_redis_forgets_by_itself(server: RedisServer) -> None:
-    async with server.client() as client:
+    async with server.client() as client, server.wire() as wire:
         await client.flushall()
-        store = RedisLimitStore(client)
+        store = RedisLimitStore(wire)
         await store.acquire([Debit("a", MINUTE), Debit("a", DAY), Debit("a", MONTH)])
         lives = [await client.pttl(key) for key in await client.keys("*")]
         assert len(lives) == 3

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import uvloop
-from redis.asyncio import BlockingConnectionPool, Redis, UnixDomainSocketConnection
 
 from speech_translator.errors import StoreUnavailable
 from speech_translator.security.fallback import (
@@ -47,8 +46,8 @@ def test_an_answer_that_came_while_the_loop_was_busy_is_no_loss(
     server: RedisServer, loop_factory: Callable[[], asyncio.AbstractEventLoop]
 ) -> None:
     async def ask() -> None:
-        async with server.client() as client:
-            script = RedisScript(client, SLOW_SCRIPT, timeout_s=1.0)
+        async with server.wire(timeout_s=1.0) as wire:
+            script = RedisScript(wire, SLOW_SCRIPT)
             assert await script([], []) == 7
             asking = asyncio.create_task(script([], []))
             await asyncio.sleep(0.005)  # it is asked
@@ -69,16 +68,9 @@ async def test_nobody_is_refused_because_redis_is_gone(
     server: RedisServer, fault: signal.Signals
 ) -> None:
     told: list[SharedEvent] = []
-    pool = BlockingConnectionPool(
-        connection_class=UnixDomainSocketConnection,
-        path=str(server.socket),
-        max_connections=4,
-        timeout=0.2,
-        socket_timeout=0.2,
-    )
-    async with Redis.from_pool(pool) as client:
+    async with server.wire(timeout_s=0.2) as wire:
         store = ResilientLimitStore(
-            RedisLimitStore(client),
+            RedisLimitStore(wire),
             MemoryLimitStore(),
             FallbackConfig(replicas=2, pause_s=0.05),
             listener=told.append,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import redis
 import redis.asyncio as aioredis
+
+from speech_translator.security.redis_client import RedisConfig, redis_client
+from speech_translator.security.redis_wire import RedisWire
 
 
 @dataclass
@@ -31,6 +35,21 @@ class RedisServer:
             timeout=5,
         )
         return aioredis.Redis.from_pool(pool)
+
+    @contextlib.asynccontextmanager
+    async def wire(self, *, timeout_s: float = 5.0) -> AsyncIterator[RedisWire]:
+        """A wire that waits as long as a busy machine needs."""
+        config = RedisConfig(f"unix://{self.socket}")
+        async with redis_client(config) as client, RedisWire(client, timeout_s=timeout_s) as made:
+            yield made
+
+    def open_port(self, kind: str = "port") -> int:
+        """Listen on a port of this machine, too; ``kind`` is ``port`` or ``tls-port``."""
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port: int = probe.getsockname()[1]
+        with self.connect() as client:
+            client.config_set(kind, port)
+        return port
 
     def connect(self) -> redis.Redis:
         """A client that blocks, to look at what is kept."""
