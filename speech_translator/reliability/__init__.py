@@ -2,6 +2,7 @@
 
 from speech_translator.reliability.breaker_machine import BreakerConfig
 from speech_translator.reliability.breaker_registry import CircuitBreakerRegistry
+from speech_translator.reliability.breaker_sharing import Sharing
 from speech_translator.reliability.circuit_breaker import (
     BreakerSnapshot,
     CircuitBreaker,
@@ -15,5 +16,6 @@ __all__ = [
     "CircuitBreaker",
     "CircuitBreakerRegistry",
     "Deadline",
+    "Sharing",
     "StateChange",
 ]

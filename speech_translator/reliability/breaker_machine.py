@@ -12,11 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from speech_translator.errors import ConfigurationError
+from speech_translator.reliability.breaker_window import Counts, Outcome, Window
 
 BreakerState = Literal["closed", "open", "half_open"]
-Outcome = Literal["success", "failure", "ignored"]
-"""How a call ended. *ignored* tells nothing of the dependency: cancelled, or the caller's fault."""
-
 Reason = Literal[
     "consecutive_failures",
     "failure_rate",
@@ -28,9 +26,6 @@ Reason = Literal[
     "reset",
 ]
 """Why a state began. *tripped* is somebody's decision, such as a supervisor's over a crash loop."""
-
-BUCKETS = 10
-"""Parts of the sliding window; it moves by one of them at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,53 +97,22 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """Calls in the sliding window."""
+class Shared:
+    """What processes share of a breaker, as of the step ``number``; times are seconds.
 
-    calls: int = 0
-    failures: int = 0
-    slow: int = 0
+    ``granted`` answers an ``acquire``; ``wait_s`` is None where a call may be made.
+    """
 
-
-@dataclass(slots=True)
-class _Bucket:
-    slot: int = -1
-    calls: int = 0
-    failures: int = 0
-    slow: int = 0
-
-
-class Window:
-    """Counts of the last seconds, in ``BUCKETS`` parts."""
-
-    def __init__(self, seconds: float) -> None:
-        self._bucket_s = seconds / BUCKETS
-        self._buckets = [_Bucket() for _ in range(BUCKETS)]
-
-    def add(self, outcome: Outcome, *, slow: bool, now: float) -> None:
-        """Count a call."""
-        slot = int(now // self._bucket_s)
-        bucket = self._buckets[slot % BUCKETS]
-        if bucket.slot != slot:
-            bucket.slot, bucket.calls, bucket.failures, bucket.slow = slot, 0, 0, 0
-        bucket.calls += 1
-        bucket.failures += outcome == "failure"
-        bucket.slow += slow
-
-    def counts(self, now: float) -> Counts:
-        """What is in it."""
-        oldest = int(now // self._bucket_s) - BUCKETS
-        live = [bucket for bucket in self._buckets if bucket.slot > oldest]
-        return Counts(
-            sum(bucket.calls for bucket in live),
-            sum(bucket.failures for bucket in live),
-            sum(bucket.slow for bucket in live),
-        )
-
-    def clear(self) -> None:
-        """Forget all."""
-        for bucket in self._buckets:
-            bucket.slot = -1
+    number: int
+    granted: bool
+    state: BreakerState
+    generation: int
+    reason: Reason
+    wait_s: float | None
+    age_s: float
+    streak: int
+    opens: int
+    counts: Counts
 
 
 @dataclass(slots=True)
@@ -167,6 +131,7 @@ class Machine:
     opens: int = 0
     changes: list[Change] = field(default_factory=list)
     _probed: int = 0
+    _adopted: int = -1
     _leases: dict[str, float] = field(default_factory=dict)
     _window: Window = field(init=False)
 
@@ -226,6 +191,30 @@ class Machine:
             self.until = now + self.config.open_s
         else:
             self._enter("open", "tripped", now)
+
+    def adopt(self, shared: Shared, lease: str, now: float) -> None:
+        """Take over what processes share, unless something newer was. ``lease`` was asked for.
+
+        Other processes' probes stay unknown here: who asks is told by what is shared.
+        """
+        if shared.number < self._adopted:
+            return
+        self._adopted = shared.number
+        if shared.state != self.state:
+            wait = (shared.wait_s or 0.0) if shared.state == "open" else 0.0
+            self.changes.append(Change(self.state, shared.state, shared.reason, wait))
+        if shared.generation != self.generation:
+            self._leases.clear()
+        if shared.state == "half_open" and shared.granted:
+            self._leases[lease] = now + self.config.probe_ttl_s
+        self.state, self.generation = shared.state, shared.generation
+        self.since, self.until = now - shared.age_s, now + (shared.wait_s or 0.0)
+        self.streak, self.opens = shared.streak, shared.opens
+        self._window.replace(shared.counts, now)
+
+    def release(self, lease: str) -> None:
+        """A probe will not be made."""
+        self._leases.pop(lease, None)
 
     def _count(self, outcome: Outcome, *, slow: bool, now: float) -> None:
         """A call while closed; only what speaks against the dependency can open it."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from speech_translator.errors import ConfigurationError, NotFound
 from speech_translator.reliability.breaker_machine import BreakerConfig
+from speech_translator.reliability.breaker_sharing import Sharing
 from speech_translator.reliability.circuit_breaker import (
     CircuitBreaker,
     Listener,
@@ -28,6 +29,7 @@ class CircuitBreakerRegistry:
     Args:
         config: of breakers that are given none of their own.
         is_failure: see ``CircuitBreaker``.
+        sharing: with which other processes; None for none.
         clock: monotonic seconds.
         wall_clock: seconds since 1970.
     """
@@ -37,11 +39,13 @@ class CircuitBreakerRegistry:
         config: BreakerConfig | None = None,
         *,
         is_failure: Callable[[Exception], bool] = speaks_against,
+        sharing: Sharing | None = None,
         clock: Clock = time.monotonic,
         wall_clock: Clock = time.time,
     ) -> None:
         self._config = config or BreakerConfig()
         self._is_failure = is_failure
+        self._sharing = sharing
         self._clock = clock
         self._wall_clock = wall_clock
         self._lock = threading.Lock()
@@ -66,6 +70,7 @@ class CircuitBreakerRegistry:
                     name,
                     config,
                     is_failure=self._is_failure,
+                    sharing=self._sharing,
                     listener=self._tell,
                     clock=self._clock,
                     wall_clock=self._wall_clock,

@@ -15,71 +15,32 @@ open nothing passes but its probes.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
-import logging
-import threading
 import time
-import uuid
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from speech_translator.errors import CircuitOpen, DeadlineExceeded, InvalidRequest, ShuttingDown
-from speech_translator.reliability.breaker_machine import (
-    BreakerConfig,
-    BreakerState,
-    Machine,
-    Outcome,
-    Permit,
-    Reason,
-    Refusal,
+from speech_translator.reliability.breaker_core import (
+    Act,
+    BreakerCore,
+    BreakerSnapshot,
+    End,
+    Listener,
+    StateChange,
 )
+from speech_translator.reliability.breaker_machine import BreakerConfig, Permit
+from speech_translator.reliability.breaker_sharing import Sharing, Step
+from speech_translator.reliability.breaker_window import Outcome
 from speech_translator.reliability.deadlines import Clock
+
+__all__ = ["BreakerSnapshot", "CircuitBreaker", "Listener", "StateChange", "speaks_against"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class StateChange:
-    """A breaker went from one state to another, as this process saw it.
-
-    ``retry_after_s`` is how long an open one will let nothing pass, 0 for other states.
-    """
-
-    name: str
-    previous: BreakerState
-    state: BreakerState
-    reason: Reason
-    retry_after_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerSnapshot:
-    """A breaker as it is now.
-
-    ``since`` is when the state began, in seconds since 1970; ``failures`` are those in a row;
-    ``window_*`` count calls of the sliding window; ``probes`` are under way; ``retry_after_s`` is
-    the wait until a call may pass, 0 where it may now.
-    """
-
-    name: str
-    state: BreakerState
-    since: float
-    failures: int
-    window_calls: int
-    window_failures: int
-    window_slow: int
-    opens_total: int
-    probes: int
-    retry_after_s: float
-
-
-Listener = Callable[[StateChange], None]
 
 
 def speaks_against(error: Exception) -> bool:
@@ -98,6 +59,7 @@ class CircuitBreaker:
         config: when it opens and closes.
         is_failure: whether an exception speaks against the dependency. What is no ``Exception``
             (a cancellation, an exit) never does and is not asked about.
+        sharing: with which other processes; None for none.
         listener: told each change of state, on the thread that saw it; it must be quick. What it
             raises is logged.
         clock: monotonic seconds.
@@ -110,6 +72,7 @@ class CircuitBreaker:
         config: BreakerConfig | None = None,
         *,
         is_failure: Callable[[Exception], bool] = speaks_against,
+        sharing: Sharing | None = None,
         listener: Listener | None = None,
         clock: Clock = time.monotonic,
         wall_clock: Clock = time.time,
@@ -117,45 +80,33 @@ class CircuitBreaker:
         self.name = name
         self.config = config or BreakerConfig()
         self._is_failure = is_failure
-        self._listener = listener
-        self._clock = clock
-        self._wall_clock = wall_clock
-        self._lock = threading.Lock()
-        self._machine = Machine(self.config, since=clock())
+        self._core = BreakerCore(
+            name,
+            self.config,
+            sharing=sharing,
+            listener=listener,
+            clock=clock,
+            wall_clock=wall_clock,
+        )
+        self._later: set[asyncio.Task[None]] = set()
 
     # What can be asked without any effect
 
     def is_open(self) -> bool:
-        """Whether a call would be refused now."""
-        return self._wait() is not None
+        """Whether a call would be refused now, as far as this process knows."""
+        return self._core.wait() is not None
 
     def retry_after(self) -> float:
         """Seconds until a call may pass; 0 where it may now."""
-        return self._wait() or 0.0
+        return self._core.wait() or 0.0
 
     def snapshot(self) -> BreakerSnapshot:
-        """How it is now."""
-        with self._lock:
-            now, machine = self._clock(), self._machine
-            counts = machine.counts(now)
-            return BreakerSnapshot(
-                name=self.name,
-                state=machine.state,
-                since=self._wall_clock() - (now - machine.since),
-                failures=machine.streak,
-                window_calls=counts.calls,
-                window_failures=counts.failures,
-                window_slow=counts.slow,
-                opens_total=machine.opens,
-                probes=machine.probing(now),
-                retry_after_s=machine.wait(now) or 0.0,
-            )
+        """How it is now, as far as this process knows."""
+        return self._core.snapshot()
 
-    def _wait(self) -> float | None:
-        if self._machine.state == "closed":
-            return None
-        with self._lock:
-            return self._machine.wait(self._clock())
+    def now(self) -> float:
+        """Its clock."""
+        return self._core.clock()
 
     # Calls
 
@@ -209,33 +160,42 @@ class CircuitBreaker:
         Raises:
             CircuitOpen: none may be made.
         """
-        return self.acquire_sync()
-
-    async def settle(self, permit: Permit, outcome: Outcome, seconds: float) -> None:
-        """A call has ended after ``seconds``."""
-        self.settle_sync(permit, outcome, seconds)
+        step, sharing = self._core.begin_acquire(), self._core.sharing
+        if isinstance(step, Permit) or sharing is None:
+            return cast("Permit", step)
+        try:
+            shared = await sharing.run(step)
+        except asyncio.CancelledError:
+            given_up = self._core.given_up(step)  # perhaps it is a probe by now
+            if given_up is not None:
+                self._do_later(self._told(given_up))
+            raise
+        return self._core.end_acquire(step, shared)
 
     def acquire_sync(self) -> Permit:
         """See ``acquire``."""
-        with self._lock:
-            machine = self._machine
-            if machine.state == "closed":
-                return machine.acquire("", 0.0)  # type: ignore[return-value] # a permit, always
-            answer = machine.acquire(uuid.uuid4().hex, self._clock())
-        self._tell()
-        if isinstance(answer, Refusal):
-            raise self._refused(answer)
-        return answer
+        step, sharing = self._core.begin_acquire(), self._core.sharing
+        if isinstance(step, Permit) or sharing is None:
+            return cast("Permit", step)
+        return self._core.end_acquire(step, sharing.run_sync(step))
+
+    async def settle(self, permit: Permit, outcome: Outcome, seconds: float) -> None:
+        """A call has ended after ``seconds``."""
+        end = End(permit, outcome, self._is_slow(seconds))
+        step = self._core.begin_settle(end)
+        if step is None:
+            return
+        if outcome == "ignored":  # nobody waits for that, least of all who was cancelled
+            self._do_later(self._settled(end, step))
+        else:
+            await self._settled(end, step)
 
     def settle_sync(self, permit: Permit, outcome: Outcome, seconds: float) -> None:
         """See ``settle``."""
-        with self._lock:
-            self._machine.settle(permit, outcome, slow=self._is_slow(seconds), now=self._clock())
-        self._tell()
-
-    def now(self) -> float:
-        """Its clock."""
-        return self._clock()
+        end = End(permit, outcome, self._is_slow(seconds))
+        step = self._core.begin_settle(end)
+        if step is not None and self._core.sharing is not None:
+            self._core.end_settle(end, step, self._core.sharing.run_sync(step))
 
     def judge(self, error: BaseException | None) -> Outcome:
         """What the end of a call says: it raised ``error``, or nothing."""
@@ -248,53 +208,47 @@ class CircuitBreaker:
     # What operators and supervisors do
 
     async def reset(self) -> None:
-        """Close it and forget what was counted."""
-        self.reset_sync()
+        """Close it and forget what was counted; calls under way do not count any more."""
+        await self._act("reset")
 
     def reset_sync(self) -> None:
         """See ``reset``."""
-        with self._lock:
-            self._machine.reset(self._clock())
-        self._tell()
+        self._act_sync("reset")
 
     async def trip(self) -> None:
         """Open it now: somebody knows that the dependency is down."""
-        self.trip_sync()
+        await self._act("trip")
 
     def trip_sync(self) -> None:
         """See ``trip``."""
-        with self._lock:
-            self._machine.trip(self._clock())
-        self._tell()
+        self._act_sync("trip")
+
+    async def _act(self, act: Act) -> None:
+        step = self._core.begin_act(act)
+        if step is not None and self._core.sharing is not None:
+            self._core.end_act(act, step, await self._core.sharing.run(step))
+
+    def _act_sync(self, act: Act) -> None:
+        step = self._core.begin_act(act)
+        if step is not None and self._core.sharing is not None:
+            self._core.end_act(act, step, self._core.sharing.run_sync(step))
+
+    async def _settled(self, end: End, step: Step) -> None:
+        if self._core.sharing is not None:
+            self._core.end_settle(end, step, await self._core.sharing.run(step))
+
+    async def _told(self, step: Step) -> None:
+        if self._core.sharing is not None:
+            await self._core.sharing.run(step)
+
+    def _do_later(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._later.add(task)  # the loop itself holds it only weakly
+        task.add_done_callback(self._later.discard)
 
     def _is_slow(self, seconds: float) -> bool:
         limit = self.config.slow_call_s
         return limit is not None and seconds >= limit
-
-    def _refused(self, refusal: Refusal) -> CircuitOpen:
-        return CircuitOpen(
-            f"{self.name} failed lately and is left alone for a moment.",
-            retry_after=round(refusal.retry_after_s, 3),
-            dependency=self.name,
-        )
-
-    def _tell(self) -> None:
-        """Tell the listener what has changed; not under the lock, since it may ask us."""
-        changes = self._machine.changes
-        while changes:
-            try:
-                change = changes.pop(0)
-            except IndexError:  # another thread told it
-                return
-            if self._listener is None:
-                continue
-            told = StateChange(
-                self.name, change.previous, change.state, change.reason, change.retry_after_s
-            )
-            try:
-                self._listener(told)
-            except Exception:
-                logger.exception("A listener of the breaker %s failed", self.name)
 
 
 class Guarded:

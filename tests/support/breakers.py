@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from speech_translator.reliability import BreakerConfig, CircuitBreaker, StateChange
-from speech_translator.reliability.breaker_machine import Outcome
+from speech_translator.reliability.breaker_window import Outcome
 
 CONFIG = BreakerConfig(
     consecutive_failures=3,
