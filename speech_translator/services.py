@@ -53,7 +53,7 @@ async def open_services(
         ConfigurationError: the settings name something that does not exist.
     """
     breakers = CircuitBreakerRegistry()
-    broker = Broker(engine_specs(settings, tasks), listener=listener)
+    broker = Broker(engine_specs(settings, tasks), listener=listener, breakers=breakers)
     decoders = DecoderPool(
         DecoderConfig(
             processes=settings.decoder_processes,

@@ -4,7 +4,7 @@
 -- KEYS[1]: a hash: state, generation, reason, since, until, streak, opens, probed; of each bucket i
 -- of the window `s<i>` (its slot), `c<i>`, `f<i>`, `w<i>` (calls, failures, slow ones); of each
 -- probe `lease:<name>`, when it lapses. Times are milliseconds since 1970.
--- ARGV: mode (acquire, settle, release, reset, trip), lease, generation, outcome, slow (1 or 0);
+-- ARGV: mode (acquire, settle, release, reset, trip, relent), lease, generation, outcome, slow (1 or 0);
 -- then the configuration: consecutive_failures, failure_rate (above 1 for none), window_ms,
 -- minimum_calls, slow_call_rate, open_ms, probes, probe_successes, probe_ttl_ms.
 -- Answers granted (1 or 0), state, generation, reason, wait in ms (-1 for none), age of the state
@@ -145,6 +145,8 @@ elseif mode == 'settle' and tonumber(ARGV[3]) == generation then
   end
 elseif mode == 'reset' then
   enter('closed', 'reset')
+elseif mode == 'relent' then
+  if state == 'open' then write('until', now) end
 elseif mode == 'trip' then
   if state == 'open' then write('until', now + open_ms) else enter('open', 'tripped') end
 end

@@ -67,7 +67,7 @@ class BreakerSnapshot:
 
 
 Listener = Callable[[StateChange], None]
-Act = Literal["reset", "trip"]
+Act = Literal["reset", "trip", "relent"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,19 @@ class BreakerCore:
             return None
         with self._lock:
             return self._machine.wait(self.clock())
+
+    @property
+    def state(self) -> BreakerState:
+        """Where it is, as far as this process knows."""
+        return self._machine.state
+
+    def refused(self, wait_s: float) -> CircuitOpen:
+        """What a caller is told who has to wait."""
+        return CircuitOpen(
+            f"{self.name} failed lately and is left alone for a moment.",
+            retry_after=round(wait_s, 3),
+            dependency=self.name,
+        )
 
     def snapshot(self) -> BreakerSnapshot:
         """How it is now, as far as this process knows."""
@@ -199,7 +212,7 @@ class BreakerCore:
         self._tell()
 
     def begin_act(self, act: Act) -> Step | None:
-        """Reset or trip it: what to tell Redis, if it is to be told."""
+        """Reset or trip it, or relent: what to tell Redis, if it is to be told."""
         if self.sharing is not None and self.sharing.ready():
             return self.sharing.step(self.name, self.config, act)
         self._act(act)
@@ -216,21 +229,14 @@ class BreakerCore:
 
     def _act(self, act: Act) -> None:
         with self._lock:
-            if act == "reset":
-                self._machine.reset(self.clock())
-            else:
-                self._machine.trip(self.clock())
+            getattr(self._machine, act)(self.clock())
         self._tell()
 
     def _answered(self, answer: Permit | Refusal) -> Permit:
         self._tell()
         if isinstance(answer, Permit):
             return answer
-        raise CircuitOpen(
-            f"{self.name} failed lately and is left alone for a moment.",
-            retry_after=round(answer.retry_after_s, 3),
-            dependency=self.name,
-        )
+        raise self.refused(answer.retry_after_s)
 
     def _tell(self) -> None:
         """Tell the listener what has changed; not under the lock, since it may ask us."""

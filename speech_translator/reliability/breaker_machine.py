@@ -192,6 +192,11 @@ class Machine:
         else:
             self._enter("open", "tripped", now)
 
+    def relent(self, now: float) -> None:
+        """Let the next call be a probe, if it is open."""
+        if self.state == "open":
+            self.until = now
+
     def adopt(self, shared: Shared, lease: str, now: float) -> None:
         """Take over what processes share, unless something newer was. ``lease`` was asked for.
 

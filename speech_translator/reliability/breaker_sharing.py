@@ -32,7 +32,7 @@ from speech_translator.reliability.deadlines import Clock
 SCRIPT = Path(__file__).with_name("breaker.lua").read_text(encoding="utf-8")
 
 Argument = str | int | float
-Mode = Literal["acquire", "settle", "release", "reset", "trip"]
+Mode = Literal["acquire", "settle", "release", "reset", "trip", "relent"]
 
 logger = logging.getLogger(__name__)
 

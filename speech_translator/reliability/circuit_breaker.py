@@ -32,7 +32,7 @@ from speech_translator.reliability.breaker_core import (
     Listener,
     StateChange,
 )
-from speech_translator.reliability.breaker_machine import BreakerConfig, Permit
+from speech_translator.reliability.breaker_machine import BreakerConfig, BreakerState, Permit
 from speech_translator.reliability.breaker_sharing import Sharing, Step
 from speech_translator.reliability.breaker_window import Outcome
 from speech_translator.reliability.deadlines import Clock
@@ -92,6 +92,11 @@ class CircuitBreaker:
 
     # What can be asked without any effect
 
+    @property
+    def state(self) -> BreakerState:
+        """Where it is, as far as this process knows."""
+        return self._core.state
+
     def is_open(self) -> bool:
         """Whether a call would be refused now, as far as this process knows."""
         return self._core.wait() is not None
@@ -99,6 +104,11 @@ class CircuitBreaker:
     def retry_after(self) -> float:
         """Seconds until a call may pass; 0 where it may now."""
         return self._core.wait() or 0.0
+
+    def refusal(self) -> CircuitOpen | None:
+        """What a caller would be told now; None where a call may pass."""
+        wait = self._core.wait()
+        return None if wait is None else self._core.refused(wait)
 
     def snapshot(self) -> BreakerSnapshot:
         """How it is now, as far as this process knows."""
@@ -222,6 +232,14 @@ class CircuitBreaker:
     def trip_sync(self) -> None:
         """See ``trip``."""
         self._act_sync("trip")
+
+    async def relent(self) -> None:
+        """Let the next call be a probe, if it is open: somebody knows that it is worth a try."""
+        await self._act("relent")
+
+    def relent_sync(self) -> None:
+        """See ``relent``."""
+        self._act_sync("relent")
 
     async def _act(self, act: Act) -> None:
         step = self._core.begin_act(act)

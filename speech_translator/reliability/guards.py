@@ -21,11 +21,17 @@ class Breaker(Protocol):
         """Whether calls would be refused now. Asking changes nothing."""
         ...
 
+    def retry_after(self) -> float:
+        """Seconds until one may pass; 0 where it may now."""
+        ...
+
 
 class Retry(Protocol):
     """Repeats work that failed in a way that may pass."""
 
-    async def call(self, work: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
+    async def call(
+        self, work: Callable[[], Awaitable[T]], deadline: Deadline, *, idempotent: bool
+    ) -> T:
         """The result of ``work``; raises what the last attempt raised."""
         ...
 
@@ -37,11 +43,18 @@ class NullBreaker:
         """Never."""
         return False
 
+    def retry_after(self) -> float:
+        """None."""
+        return 0.0
+
 
 class NullRetry:
     """One attempt."""
 
-    async def call(self, work: Callable[[], Awaitable[T]], deadline: Deadline) -> T:
+    async def call(
+        self, work: Callable[[], Awaitable[T]], deadline: Deadline, *, idempotent: bool
+    ) -> T:
         """Run ``work`` once, if the deadline has not passed."""
+        del idempotent  # once harms nobody
         deadline.check()
         return await work()

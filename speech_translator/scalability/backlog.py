@@ -47,6 +47,11 @@ class Backlog:
         middle = len(jobs) // 2
         self._halves += [jobs[:middle], jobs[middle:]]
 
+    def put_back(self, jobs: list[Job]) -> None:
+        """These were taken and not begun: they are next."""
+        if jobs:
+            self._halves.appendleft(jobs)
+
     def suspect(self, job: Job) -> None:
         """Run this one with nothing else in the process."""
         self._suspects.append(job)

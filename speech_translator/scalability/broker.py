@@ -20,8 +20,10 @@ from speech_translator.errors import (
     EngineUnavailable,
     SpeechTranslatorError,
 )
+from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.reliability.deadlines import Clock, Deadline
 from speech_translator.scalability.batching import Job
+from speech_translator.scalability.engine_breaker import breaker_config
 from speech_translator.scalability.engine_host import Host, ProcessHost
 from speech_translator.scalability.events import BrokerEvent, CallRejected
 from speech_translator.scalability.inline_host import InlineHost
@@ -45,6 +47,7 @@ class Broker:
         listener: told every event, on the event loop; it must be quick. What it raises is logged.
         inline: run engines in threads of this process: for tests and scripts.
         restarts: pauses between the starts of a process that does not stay up.
+        breakers: where the engines' are kept, by their names.
         clock: monotonic seconds.
 
     Raises:
@@ -58,6 +61,7 @@ class Broker:
         listener: Callable[[BrokerEvent], None] = _ignore,
         inline: bool = False,
         restarts: RestartConfig | None = None,
+        breakers: CircuitBreakerRegistry | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
         if len({spec.name for spec in specs}) < len(specs):
@@ -67,6 +71,10 @@ class Broker:
         self._inline = inline
         self._restarts = restarts or RestartConfig()
         self._clock = clock
+        registry = breakers or CircuitBreakerRegistry(clock=clock)
+        self._breakers = {
+            spec.name: registry.get(spec.name, breaker_config(spec)) for spec in specs
+        }
         self._lanes: dict[str, Lane] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._open: set[asyncio.Future[Result]] = set()
@@ -74,7 +82,8 @@ class Broker:
     async def start(self) -> None:
         """Start all engines side by side: they have been started, and load, when this returns."""
         for spec in self._specs:
-            lane = Lane(spec, self._tell, self._clock, self._restarts)
+            breaker = self._breakers[spec.name]
+            lane = Lane(spec, self._tell, self._clock, self._restarts, breaker)
             self._lanes[spec.name] = lane
             for index in range(max(1, spec.replicas)):
                 lane.add(self._host(spec, index, lane))
@@ -120,6 +129,7 @@ class Broker:
                 gave way to another.
             DeadlineExceeded: no answer in time; a call that still waited never reaches the engine.
             EngineUnavailable: there is no such engine, or it does not start.
+            CircuitOpen: the engine failed lately, and is left alone for a moment.
             EngineFailed, EngineTimeout, PoisonousInput: what this input did to the engine.
             ShuttingDown: the broker is being stopped.
             InvalidRequest: the engine cannot take this input.

@@ -101,7 +101,7 @@ class EngineAccess:
                 weight=context.weight,
             )
 
-        return await self.retry.call(attempt, context.deadline)
+        return await self.retry.call(attempt, context.deadline, idempotent=True)
 
     async def first_answer(
         self,

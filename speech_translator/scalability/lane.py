@@ -19,9 +19,11 @@ from speech_translator.errors import (
     ShuttingDown,
     SpeechTranslatorError,
 )
+from speech_translator.reliability import CircuitBreaker
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.backlog import Backlog
 from speech_translator.scalability.batching import BatchingConfig, Job
+from speech_translator.scalability.engine_breaker import EngineBreaker
 from speech_translator.scalability.engine_host import Exit, Host
 from speech_translator.scalability.events import (
     BatchDone,
@@ -45,6 +47,7 @@ class Lane:
         tell: the broker's listener.
         clock: monotonic seconds.
         restarts: how long to wait before a replica is started again.
+        breaker: the engine's.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class Lane:
         tell: Callable[[BrokerEvent], None],
         clock: Clock,
         restarts: RestartConfig,
+        breaker: CircuitBreaker,
     ) -> None:
         self.spec = spec
         self.seats: list[Seat] = []
@@ -60,6 +64,7 @@ class Lane:
         self._tell = tell
         self._clock = clock
         self._restarts = restarts
+        self._breaker = EngineBreaker(breaker, clock)
         self._info: EngineInfo | None = None
         self._backlog = Backlog(BatchingConfig.of(spec.task, 1))
         self._trial = Trial(spec.name, self._backlog, tell, clock)
@@ -100,12 +105,14 @@ class Lane:
         """Queue a job; it is begun at the end of this turn of the loop, with others that come.
 
         Raises:
-            ShuttingDown, EngineUnavailable, PoisonousInput, EngineTimeout, Overloaded: refused.
+            ShuttingDown, EngineUnavailable, CircuitOpen, PoisonousInput, EngineTimeout,
+            Overloaded: refused.
         """
         if self._closed:
             raise _shutting_down()
         if self.state() in {"failed", "missing"}:
             raise self._unavailable()
+        self._breaker.check()
         suspect = self._trial.is_suspect(job.call)
         if self._full():
             self._make_room(job)
@@ -164,11 +171,15 @@ class Lane:
         """Give work to every replica that is free, the least busy one first."""
         self._called = False
         reserved = self._give_suspects()
-        while self._backlog.has_batch():
+        # Behind a probe they wait for what becomes of it.
+        while self._backlog.has_batch() and not self._breaker.is_open():
             seat = self._freest(reserved)
             if seat is None:
                 return
             jobs = self._backlog.next_batch()
+            if self._breaker.tests():
+                self._backlog.put_back(jobs[1:])
+                jobs = jobs[:1]
             if jobs:
                 self._begin(seat, jobs, alone=False)
 
@@ -183,7 +194,7 @@ class Lane:
 
     def _give_suspects(self) -> Seat | None:
         """Put suspects into replicas that are idle; one that is to become idle for the next."""
-        while self._backlog.has_suspect():
+        while self._backlog.has_suspect() and not self._breaker.is_open():
             seat = min(
                 (seat for seat in self.seats if seat.free() > 0),
                 key=lambda seat: len(seat.batches),
@@ -195,17 +206,16 @@ class Lane:
         return None
 
     def _begin(self, seat: Seat, jobs: list[Job], *, alone: bool) -> None:
-        number = next(self._numbers)
+        number, permit = next(self._numbers), self._breaker.begin()
         try:
             seat.host.send(number, [job.call for job in jobs])
-        except SpeechTranslatorError as error:
-            self._trial.refused(jobs, error)
-            return
-        except TypeError:
-            self._trial.refused(jobs, EngineFailed("The call cannot be sent to the engine."))
+        except (SpeechTranslatorError, TypeError) as error:
+            self._breaker.lost(permit, blamed=False)
+            unsendable = EngineFailed("The call cannot be sent to the engine.")
+            self._trial.refused(jobs, unsendable if isinstance(error, TypeError) else error)
             return
         waits = not seat.idle()
-        seat.begin(number, Batch(jobs, alone, self._clock()))
+        seat.begin(number, Batch(jobs, alone, self._clock(), permit))
         if not waits:
             self._watch(seat, number)
 
@@ -245,6 +255,7 @@ class Lane:
         self._info = info
         self._backlog.configure(BatchingConfig.of(self.spec.task, info.preferred_batch))
         self._message = ""
+        self._breaker.is_up()
         self._tell(EngineReady(self.spec.name, replica.index, seconds))
         self._change()
 
@@ -255,10 +266,10 @@ class Lane:
         if done is None:
             return
         if len(results) != len(done.jobs):
-            self._trial.refused(done.jobs, EngineFailed("The engine did not answer every call."))
-            self._dispatch()
+            self._refused(done, EngineFailed("The engine did not answer every call."))
             return
         seat.failures = 0
+        self._breaker.answered(done.permit, done.jobs, seconds)
         self._trial.answered(done.jobs, results)
         waited = max(done.begun - job.enqueued_at for job in done.jobs)
         self._pace.learn(len(done.jobs), seconds)
@@ -272,8 +283,13 @@ class Lane:
         failed = self._ended(seat, batch)
         if failed is not None:
             seat.failures = 0
-            self._trial.raised(failed.jobs, error)
-            self._dispatch()
+            self._trial.raised()
+            self._refused(failed, error)
+
+    def _refused(self, batch: Batch, error: SpeechTranslatorError) -> None:
+        self._breaker.raised(batch.permit, batch.jobs, error, self._clock() - batch.begun)
+        self._trial.refused(batch.jobs, error)
+        self._go_on()
 
     def on_gone(self, replica: Host, gone: Exit) -> float:
         """A process is no more: its calls are suspects. The pause before the next start."""
@@ -289,18 +305,28 @@ class Lane:
             seat.note_failed_start(gone, self._restarts)
             self._message = _why(self.spec.name, gone)
         for batch in lost:
-            self._trial.lost(seat, batch, gone)
+            self._breaker.lost(batch.permit, blamed=self._trial.lost(seat, batch, gone))
         pause = self._restarts.pause(seat, gone)
         seat.restart_at = self._clock() + pause
         if self.state() in {"failed", "missing"}:
             self._fail_waiting(self._unavailable)
+        if self.state() == "failed":
+            self._breaker.does_not_stay_up()
         self._tell(EngineRestarting(self.spec.name, replica.index, pause))
         self._change()
         return pause
 
     def _change(self) -> None:
         self.changed.set()
-        self._dispatch()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Something has ended: what waits is begun, or told that nothing is for a while."""
+        refusal = self._breaker.refusal()
+        if refusal is None:
+            self._dispatch()
+        else:
+            self._fail_waiting(lambda: refusal)
 
     def _fail_waiting(self, error: Callable[[], SpeechTranslatorError]) -> None:
         """Nobody is left to answer: all that wait are told."""

@@ -10,6 +10,7 @@ from typing import Literal
 
 from speech_translator.engines.values import EngineInfo
 from speech_translator.errors import ConfigurationError, ModelMissing
+from speech_translator.reliability.breaker_machine import Permit
 from speech_translator.scalability.batching import Job
 from speech_translator.scalability.engine_host import Exit, Host
 
@@ -38,12 +39,14 @@ class EngineStatus:
 class Batch:
     """Jobs in a process. ``alone`` says that nothing else is put in there.
 
-    ``timer`` runs while the process works on it, and not while it waits there behind others.
+    ``permit`` is the breaker's; ``timer`` runs while the process works on it, and not while it
+    waits there behind others.
     """
 
     jobs: list[Job]
     alone: bool
     begun: float
+    permit: Permit
     timer: asyncio.TimerHandle | None = None
 
 

@@ -70,10 +70,9 @@ class Trial:
             if not job.answer.done():
                 job.answer.set_result(result)
 
-    def raised(self, jobs: list[Job], error: SpeechTranslatorError) -> None:
+    def raised(self) -> None:
         """The engine raised over a batch: an answer of its own kind."""
         self._works, self._convictions = True, 0
-        self.refused(jobs, error)
 
     def refused(self, jobs: list[Job], error: SpeechTranslatorError) -> None:
         """There is no answer to a batch: which of it is to blame is found by halves."""
@@ -83,8 +82,9 @@ class Trial:
         else:
             self._backlog.halve(jobs)
 
-    def lost(self, seat: Seat, batch: Batch, gone: Exit) -> None:
-        """A process ended with a batch in it."""
+    def lost(self, seat: Seat, batch: Batch, gone: Exit) -> bool:
+        """A process ended with a batch in it; whether the engine itself is to blame."""
+        blamed = False
         end = _ENDS.get(gone.reason, "crashed")
         for job in batch.jobs:
             if not guilty(job, end, alone=batch.alone):
@@ -94,10 +94,12 @@ class Trial:
             elif not self._works or self._convictions >= _MOST_CONVICTIONS:
                 # An engine that answers nothing is broken itself: no input is to blame, and
                 # another engine of the chain may answer.
+                blamed = True
                 fail(job, EngineFailed("The engine ends on every call."))
             else:
                 seat.failures = 1  # it was the input: the engine is as good as before
                 self._convict(job, hangs=end == "hung")
+        return blamed
 
     def _convict(self, job: Job, *, hangs: bool) -> None:
         self._convictions += 1

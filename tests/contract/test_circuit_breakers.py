@@ -240,6 +240,17 @@ async def test_reset_and_trip(world: World) -> None:
     assert [change.reason for change in world.told] == ["tripped", "reset"]
 
 
+async def test_one_that_relents_lets_the_next_call_be_a_probe(world: World) -> None:
+    breaker = world.breaker()
+    await breaker.relent()
+    assert breaker.snapshot().state == "closed"
+    await world.opened(breaker)
+    await breaker.relent()
+    await breaker.acquire()
+    with pytest.raises(CircuitOpen):
+        await breaker.acquire()
+
+
 async def test_threads_have_the_same(world: World) -> None:
     breaker = world.breaker()
     for _ in range(3):
@@ -265,6 +276,53 @@ async def test_exactly_one_of_a_thousand_calls_is_the_probe(world: World) -> Non
         *(breaker.acquire() for _ in range(1000)), return_exceptions=True
     )
     assert sum(isinstance(answer, CircuitOpen) for answer in answers) == 999
+
+
+async def test_one_that_is_known_to_be_open_asks_nobody(server: RedisServer) -> None:
+    async with server.client() as client:
+        await client.flushall()
+        world = World(server, client=client)
+        breaker = world.breaker()
+        await world.opened(breaker)
+        sharing = breaker._core.sharing
+        assert sharing
+        sharing.script = None  # whoever asked now would be told that there is none
+        for _ in range(100):
+            with pytest.raises(CircuitOpen):
+                await breaker.acquire()
+
+
+async def test_a_probe_whose_caller_left_before_it_began_frees_the_place(
+    server: RedisServer,
+) -> None:
+    async with server.client() as client:
+        await client.flushall()
+        world = World(server, client=client)
+        breaker = world.breaker()
+        await world.half_open(breaker)
+        sharing = breaker._core.sharing
+        assert sharing
+        asked = sharing.script
+        assert asked
+        granted = asyncio.Event()
+
+        async def late(keys, args):
+            answer = await asked(keys, args)
+            if args[0] == "acquire":
+                granted.set()
+                await asyncio.Event().wait()
+            return answer
+
+        sharing.script = late
+        caller = asyncio.create_task(breaker.acquire())
+        await granted.wait()
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        await settled(breaker)
+        sharing.script = asked
+        await end(breaker, "success")
+        assert breaker.snapshot().state == "closed"
 
 
 async def test_a_clock_of_redis_that_is_set_back_wedges_nothing(server: RedisServer) -> None:

@@ -120,6 +120,10 @@ class Model:
         else:
             self.open()
 
+    def relent(self) -> None:
+        if self.state == "open":
+            self.opened_at = -math.inf
+
     def reset(self) -> None:
         self._turn("closed")
 

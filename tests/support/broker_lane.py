@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.values import Call, EngineInfo, Priority, Result, TranslateCall
 from speech_translator.errors import SpeechTranslatorError
+from speech_translator.reliability import CircuitBreaker
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.batching import Job
+from speech_translator.scalability.engine_breaker import breaker_config
 from speech_translator.scalability.engine_host import Exit
 from speech_translator.scalability.events import BrokerEvent, Reason
 from speech_translator.scalability.lane import Lane
@@ -98,7 +100,8 @@ class World:
             **limits,  # type: ignore[arg-type]
         )
         restarts = RestartConfig(first=1.0, last=16.0, healthy_after=100.0, jitter=lambda: 1.0)
-        self.lane = Lane(spec, self.events.append, self.clock, restarts)
+        self.breaker = CircuitBreaker("echo", breaker_config(spec), clock=self.clock)
+        self.lane = Lane(spec, self.events.append, self.clock, restarts, self.breaker)
         self.hosts = [ScriptedHost(index, self.lane) for index in range(replicas)]
         for host in self.hosts:
             self.lane.add(host)

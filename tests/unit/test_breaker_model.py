@@ -69,6 +69,11 @@ class BreakerAgainstModel(RuleBasedStateMachine):
         self.model.reset()
 
     @rule()
+    def relent(self) -> None:
+        self.machine.relent(self.model.now)
+        self.model.relent()
+
+    @rule()
     def trip(self) -> None:
         self.machine.trip(self.model.now)
         self.model.trip()

@@ -22,6 +22,8 @@ from speech_translator.reliability import (
     CircuitBreakerRegistry,
     StateChange,
 )
+from speech_translator.reliability.breaker_machine import Machine, Shared
+from speech_translator.reliability.breaker_window import Counts
 from tests.support.breakers import CONFIG, Bench, Clock
 
 
@@ -303,6 +305,25 @@ def test_a_listener_that_fails_harms_nobody_and_may_ask(caplog: pytest.LogCaptur
         breaker.settle_sync(breaker.acquire_sync(), "failure", 0.1)
     assert seen == ["open"]
     assert "A listener of the breaker db failed" in caplog.text
+
+
+def test_an_answer_that_comes_late_does_not_undo_a_newer_one() -> None:
+    machine = Machine(CONFIG)
+    newer = Shared(
+        number=1,
+        granted=False,
+        state="open",
+        generation=1,
+        reason="tripped",
+        wait_s=5.0,
+        age_s=0.0,
+        streak=0,
+        opens=1,
+        counts=Counts(),
+    )
+    machine.adopt(newer, "", 1000.0)
+    machine.adopt(replace(newer, number=0, state="closed", generation=0), "", 1000.0)
+    assert machine.state == "open"
 
 
 @pytest.mark.parametrize(
