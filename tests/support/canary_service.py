@@ -9,6 +9,8 @@ from speech_translator import services
 from speech_translator.api import app
 from speech_translator.api.server import serve
 from speech_translator.scalability.async_translator import AsyncTranslator
+from speech_translator.security import rate_limiter
+from speech_translator.security.limits import Rate
 from speech_translator.settings import Settings
 from tests.support.canary_engines import specs
 
@@ -25,6 +27,8 @@ class FragileTranslator(AsyncTranslator):
 def main() -> None:
     """Serve."""
     services.AsyncTranslator = FragileTranslator
+    # Every route is asked with keys that are none, from one address.
+    rate_limiter.REFUSED = Rate("refused-minute", 10_000)
     services.engine_specs = app.engine_specs = specs
     serve(
         Settings(
