@@ -53,7 +53,7 @@ _GC_YOUNG_OBJECTS = 20_000
 def serve(settings: Settings, app: FastAPI | None = None) -> None:
     """Serve until SIGTERM or SIGINT; what is in flight gets ``shutdown_grace_s`` to finish.
 
-    A second signal ends the process at once.
+    The process then ends with status 0. A second signal ends it at once, by that signal.
 
     Args:
         settings: the configuration; its host and port are listened on.
@@ -142,12 +142,14 @@ class AnnouncingServer(uvicorn.Server):
             _say(listening_lines(url))
             self._announcing = asyncio.create_task(self._announce_engines(url))
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
         """Begin to stop at the first signal, end at the second one."""
         if self._asked_at is None:
             self._asked_at = time.monotonic()
             self._state.drain()
-            super().handle_exit(sig, frame)
+            # Not uvicorn's own way, which raises the signal anew once all is done: a service that
+            # stops as it was told has not failed, and its exit status is 0.
+            self.should_exit = True
         elif time.monotonic() - self._asked_at > _SAME_SIGNAL_S:
             # Engines and decoders end with us, whichever way we end.
             signal.signal(sig, signal.SIG_DFL)

@@ -128,3 +128,37 @@ async def test_a_token_is_good_once_and_for_its_owner() -> None:
             again.token = token
             await again.run()
             assert again.refused == "resume_refused"
+
+
+async def test_a_service_that_is_told_to_stop_hands_its_sessions_on(tmp_path: Path) -> None:
+    """They end with 1012 where the sentence does, and go on at the next one by their token."""
+    utterances, settings = 12, {"DATA_DIR": str(tmp_path)}
+    address, headers = "", {}
+
+    def client_of(server: Server) -> ResumingClient:
+        pcm = (SPEECH + PAUSE) * utterances
+        return ResumingClient(lambda: address, dict(server.headers), pcm, START, pace=2.0)
+
+    with start_server(settings, arguments=SCRIPTED) as server:
+        address, headers = server.socket_url, dict(server.headers)
+        client = client_of(server)
+        running = asyncio.create_task(client.run())
+        async with asyncio.timeout(30):
+            while len(client.told("final")) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        os.kill(server.process.pid, signal.SIGTERM)
+        assert await asyncio.to_thread(server.process.wait, 30) == 0
+        assert client.socket is not None
+        assert (client.socket.close_code, client.socket.close_reason) == (1012, "shutting_down")
+        (done,) = client.told("done")
+        assert done["reason"] == "shutting_down"
+    with start_server(settings, arguments=SCRIPTED, keyed=False) as server:
+        server.headers, address = headers, server.socket_url
+        async with asyncio.timeout(60):
+            await running
+    assert (client.connections, client.refused) == (2, "")
+    assert [event["resumed"] for event in client.told("ready")] == [False, True]
+    finals = client.told("final")
+    assert len({final["segment_id"] for final in finals}) == len(finals) >= utterances
+    assert all(a["end"] <= b["start"] for a, b in pairwise(finals))
+    assert finals[-1]["end"] == pytest.approx(utterances * 1.8 - 1.0, abs=0.2)

@@ -80,7 +80,8 @@ class ResumingClient:
                     speaking = asyncio.create_task(self._speak(socket, event["audio_s"]))
                 elif event["type"] == "error" and event["fatal"]:
                     self.refused = event["code"]
-                self.done = self.done or event["type"] == "done"
+                ended = event["type"] == "done" and event["reason"] != "shutting_down"
+                self.done = self.done or ended  # a server that stops ends the connection alone
         finally:
             if speaking is not None:
                 speaking.cancel()
