@@ -37,6 +37,7 @@ export class CaptionList {
   #view;
   #empty;
   #presented = byId("presenter-lines");
+  #following = true;
 
   // prefix: of the ids of the elements.
   constructor(prefix) {
@@ -44,20 +45,29 @@ export class CaptionList {
     this.#partials = byId(`${prefix}-partials`);
     this.#view = byId(`${prefix}-captions`);
     this.#empty = byId(`${prefix}-empty`);
+    this.#view.addEventListener("scroll", () => {
+      const { scrollHeight, scrollTop, clientHeight } = this.#view;
+      this.#following = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    });
+    const turned = new ResizeObserver(() => this.#toEnd()); // a phone, or letters of another size
+    for (const element of [this.#view, this.#finals, this.#presented]) turned.observe(element);
+  }
+
+  #toEnd() {
+    if (this.#following) this.#view.scrollTop = this.#view.scrollHeight;
+    this.#presented.scrollTop = this.#presented.scrollHeight;
   }
 
   // Draws what is new of {finals, partials}; all of it, once it is in another language.
   draw({ finals, partials }, { anew = false } = {}) {
-    const view = this.#view;
-    const following = view.scrollHeight - view.scrollTop - view.clientHeight < NEAR_END;
     if (anew || finals.length < this.#finals.childElementCount) this.#finals.replaceChildren();
     const fresh = finals.slice(this.#finals.childElementCount);
     if (fresh.length) this.#finals.ariaLive = fresh.length > SPOKEN ? "off" : "polite";
     this.#finals.append(...fresh.map((caption) => row(caption, "final")));
     this.#partials.replaceChildren(...partials.map((caption) => row(caption, "partial")));
     this.#empty.hidden = Boolean(finals.length || partials.length);
-    if (following) view.scrollTop = view.scrollHeight;
     this.#present(finals, partials);
+    this.#toEnd();
   }
 
   #present(finals, partials) {
@@ -65,6 +75,5 @@ export class CaptionList {
       ...finals.slice(-PRESENTED).map((caption) => large(caption, "final")),
       ...partials.map((caption) => large(caption, "partial")),
     );
-    this.#presented.scrollTop = this.#presented.scrollHeight;
   }
 }

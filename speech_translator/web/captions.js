@@ -30,7 +30,9 @@ export class Captions {
   }
 }
 
-function caption(event, offset, target) {
+// One target was asked for at a time; what ended before another one was has its own.
+function caption(event, offset, wanted) {
+  const [[target, translation]] = [...Object.entries(event.translations), [wanted, ""]];
   return {
     start: event.start + offset,
     end: event.end + offset,
@@ -38,7 +40,7 @@ function caption(event, offset, target) {
     // Counted in characters as Python counts them, which are not always one unit in JavaScript.
     confirmed: [...event.text].slice(0, event.confirmed_chars ?? Infinity).join(""),
     language: event.language ?? "",
-    translation: Object.values(event.translations)[0] ?? "", // one target was asked for
+    translation,
     target,
   };
 }
@@ -48,6 +50,12 @@ export class ReadCaptions {
   language = ""; // as spoken
   #finals = []; // events
   #partial = null;
+
+  // Languages that something was translated into: a speaker may change them.
+  get translated() {
+    const events = [...this.#finals, ...(this.#partial ? [this.#partial] : [])];
+    return [...new Set(events.flatMap(({ translations }) => Object.keys(translations)))];
+  }
 
   // Takes an event; what was told before is told again where the service could not know that.
   take(event) {
@@ -72,13 +80,10 @@ export class ReadCaptions {
 
   // A final that could not be translated is read as it was said.
   #read(event) {
-    const asSpoken = caption(event, 0, "");
+    const asSpoken = caption({ ...event, translations: {} }, 0, "");
     const spoken = !this.language || event.language === this.language;
     const translated = event.translations[this.language];
-    if (spoken || (event.type === "final" && translated === undefined)) {
-      return { ...asSpoken, translation: "" };
-    }
-    const text = translated ?? "";
-    return { ...asSpoken, text, confirmed: "", language: this.language, translation: "" };
+    if (spoken || (event.type === "final" && translated === undefined)) return asSpoken;
+    return { ...asSpoken, text: translated ?? "", confirmed: "", language: this.language };
   }
 }

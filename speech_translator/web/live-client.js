@@ -30,6 +30,7 @@ export class LiveClient {
   #ending = false;
   #endSent = false;
   #unsharing = false;
+  #updating = null;
   #over = false;
   #fatal = null;
   #done = null;
@@ -65,6 +66,13 @@ export class LiveClient {
     this.request = { ...this.request, share: false };
     this.#unsharing = true;
     if (this.#ready) this.#sendUnshare();
+  }
+
+  // Other targets, from what has not ended yet on: {target_languages, speech}.
+  update(wanted) {
+    this.request = { ...this.request, ...wanted };
+    this.#updating = wanted;
+    if (this.#ready) this.#sendUpdate();
   }
 
   abandon() {
@@ -120,6 +128,7 @@ export class LiveClient {
     this.#heardAt = this.now();
     this.#seq = Math.max(this.#seq, event.seq);
     if (event.type === "unshared") this.#unsharing = false;
+    if (event.type === "updated") this.#updating = null;
     if (event.type === "ready") this.#begin(event);
     else if (event.type === "ack") this.#keeper.forget(this.#place(event.audio_s));
     else if (event.type === "done") this.#done = event.reason;
@@ -144,12 +153,17 @@ export class LiveClient {
     this.#ready = true;
     this.onState("ready");
     this.onEvent(event, this.#base / RATE, this.#session);
-    if (this.#unsharing) this.#sendUnshare();
+    if (resumed && this.#unsharing) this.#sendUnshare(); // it may not have come there
+    if (resumed && this.#updating) this.#sendUpdate();
     this.#pump();
   }
 
   #sendUnshare() {
     this.#socket.send('{"type": "unshare"}');
+  }
+
+  #sendUpdate() {
+    this.#socket.send(JSON.stringify({ type: "update", ...this.#updating }));
   }
 
   #pump() {

@@ -18,10 +18,11 @@ const source = byId("live-source");
 const target = byId("live-target");
 const input = byId("live-input");
 const speech = byId("live-speech");
+const bargeIn = byId("live-barge-in");
 const share = byId("live-share");
 const start = byId("live-start");
 const stop = byId("live-stop");
-const settings = [source, target, input, speech, share];
+const settings = [source, input, speech, bargeIn, share]; // that hold for a whole session
 const list = new CaptionList("live");
 const picker = inputPicker(input);
 const link = startShare({ onStop: () => client?.unshare() });
@@ -46,15 +47,26 @@ function showState(name) {
 function showNames() {
   byId("live-source-name").textContent = source.value === "auto" ? t("original") : nameOf(source.value);
   byId("live-target-name").textContent = nameOf(target.value);
-  speech.disabled = Boolean(client) || !canSpeak(target.value);
-  if (!canSpeak(target.value)) speech.checked = false;
+  const on = start.hidden;
+  if (!on && !canSpeak(target.value)) speech.checked = false;
+  speech.disabled = on || !canSpeak(target.value);
+  bargeIn.disabled = on || !speech.checked;
 }
+
+// Translates into another language from here on.
+function retarget() {
+  showNames();
+  client?.update({ target_languages: targets(), speech: speech.checked && canSpeak(target.value) });
+}
+
+const targets = () => (target.value ? [target.value] : []);
 
 function running(on) {
   start.hidden = on;
   stop.hidden = !on;
   stop.disabled = true; // until there is something to stop
   for (const element of settings) element.disabled = on;
+  byId("panel-live").classList.toggle("running", on); // what cannot be changed takes no room
   if (!on && document.activeElement === document.body) start.focus();
 }
 
@@ -75,7 +87,10 @@ function onEvent(event, offset, session) {
 
 async function onState(name, problem) {
   showState(name);
-  if (name === "ready") say(null);
+  if (name === "ready") {
+    say(null);
+    byId("live-captions").scrollIntoView({ block: "nearest" });
+  }
   if (name !== "ended") return;
   client = null;
   link.hide();
@@ -123,9 +138,10 @@ async function begin() {
   speaker = spoken ? new Speaker() : null;
   const request = {
     source_language: source.value,
-    target_languages: target.value ? [target.value] : [],
+    target_languages: targets(),
     partials: true,
     speech: spoken,
+    barge_in: spoken && bargeIn.checked,
     share: share.checked,
   };
   client = new LiveClient(request, { open: openLiveSocket, onEvent, onState });
@@ -161,7 +177,8 @@ export function startLiveTab() {
   stop.addEventListener("click", finish);
   byId("live-clear").addEventListener("click", clear);
   source.addEventListener("change", showNames);
-  target.addEventListener("change", showNames);
+  target.addEventListener("change", retarget);
+  speech.addEventListener("change", showNames);
   window.addEventListener("online", () => client?.retryNow());
   whenLanguageChanges(() => {
     showNames();

@@ -46,7 +46,10 @@ function showLanguages() {
   if (!session) return;
   const { source_language: source, target_languages: targets } = session;
   const spoken = source ? t("asSpoken", { language: nameOf(source) }) : t("original");
-  const options = [["", spoken], ...targets.map((code) => [code, nameOf(code)])];
+  const codes = [...new Set([...targets, ...captions.translated])];
+  const options = [["", spoken], ...codes.map((code) => [code, nameOf(code)])];
+  if (JSON.stringify(options) === picker.dataset.shown) return; // an open list stays open
+  picker.dataset.shown = JSON.stringify(options);
   const chosen = captions.language;
   picker.replaceChildren(...options.map(([value, textContent]) => make("option", { value, textContent })));
   picker.value = chosen;
@@ -68,6 +71,7 @@ function onEvent(event) {
     return;
   }
   captions.take(event);
+  showLanguages();
   draw();
 }
 

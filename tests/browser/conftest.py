@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
 from speech_translator.api.pages import PAGE_POLICY
+from tests.browser.chromium import launched
 from tests.browser.served import serve_files
 from tests.support.recordings import path_of
 from tests.support.server import Server, start_server
@@ -35,17 +34,8 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="module")
 def browser(playwright: Playwright) -> Iterator[Browser]:
-    """With a microphone that hears one recorded sentence from the moment it is opened, once."""
-    program = shutil.which("chromium")
-    if program is None:
-        raise RuntimeError("`make test` installs the browser (apt-get install chromium).")
-    arguments = [
-        "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream",
-        f"--use-file-for-fake-audio-capture={path_of('0870')}%noloop",
-        *(["--no-sandbox"] if os.geteuid() == 0 else []),  # Chromium starts no sandbox as root
-    ]
-    with playwright.chromium.launch(executable_path=program, args=arguments) as running:
+    """With a microphone that hears one recorded sentence."""
+    with launched(playwright, path_of("0870")) as running:
         yield running
 
 

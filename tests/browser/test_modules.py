@@ -424,6 +424,33 @@ def test_speech_that_is_stopped_is_silent_and_what_comes_later_is_heard(page: Pa
     assert stopped == 2
 
 
+def test_other_targets_hold_wherever_the_session_goes_on(page: Page) -> None:
+    one, two, three = live(
+        page,
+        """
+        const pt = {target_languages: ["pt"], speech: false};
+        const one = await next(0);
+        client.update({target_languages: ["fr"], speech: true}); // before it stands
+        one.open(); one.tell(ready(1));
+        client.update(pt);
+        one.drop(1006);
+        const two = await next(1);
+        two.open(); two.tell(ready(3, {resumed: true}));
+        two.tell({type: "updated", seq: 4, ...pt});
+        two.drop(1006);
+        const three = await next(2);
+        three.open(); three.tell(ready(5, {resumed: true}));
+        client.abandon();
+        return [one.said(), two.said(), three.said()];
+        """,
+    )
+    pt = {"target_languages": ["pt"], "speech": False}
+    assert one[1:] == [{"type": "update", **pt}]
+    assert [said["type"] for said in two] == ["resume", "update"]
+    assert two[1] == {"type": "update", **pt}
+    assert [said["type"] for said in three] == ["resume"]
+
+
 def test_a_session_is_not_shared_any_more_wherever_it_goes_on(page: Page) -> None:
     """Said again after a break that swallowed it, and not asked for by a session that follows."""
     said, again, anew = live(

@@ -27,6 +27,24 @@ from tests.support.recordings import librivox, path_of, word_error_rate
 from tests.support.relay import relayed
 from tests.support.server import Server
 
+FAKE_DEVICES = ["Fake Audio Input 1", "Fake Audio Input 2"]
+NOTE_DEVICES = """() => {
+  window.asked = [];
+  const media = navigator.mediaDevices;
+  const ask = media.getUserMedia.bind(media);
+  media.getUserMedia = (wanted) => { asked.push(wanted); return ask(wanted); };
+}"""
+# Chromium's fake devices cannot be taken away.
+UNPLUG = """() => {
+  const media = navigator.mediaDevices;
+  media.enumerateDevices = async () => [];
+  media.dispatchEvent(new Event("devicechange"));
+}"""
+PLUG_IN = """() => {
+  delete navigator.mediaDevices.enumerateDevices;
+  navigator.mediaDevices.dispatchEvent(new Event("devicechange"));
+}"""
+
 
 def heard(events: list[dict[str, Any]]) -> Callable[[str | bytes], None]:
     return lambda message: events.append(json.loads(message))
@@ -88,6 +106,46 @@ def test_a_broken_connection_costs_no_word_and_the_translation_is_spoken(
         assert ready == [False, True]
         assert next(event["language"] for event in events if event["type"] == "audio") == "pt"
         page.close()
+
+
+def test_the_target_may_change_while_somebody_speaks(open_page: OpenPage) -> None:
+    page = open_page()
+    listen(page, target="")
+    expect(page.locator("#live-state")).to_have_text("listening", timeout=SOON)
+    expect(page.locator("#live-source")).to_be_disabled()
+    page.select_option("#live-target", "pt")
+    expect(page.locator("#live-target-name")).to_have_text("Portuguese")
+    expect(page.locator("#live-finals .translation")).to_contain_text("considerar", timeout=SOON)
+    page.click("#live-stop")
+    expect(page.locator("#live-state")).to_have_text("ended", timeout=SOON)
+    expect(page.locator("#live-problem")).to_be_empty()
+
+
+def test_a_microphone_is_chosen_by_name_and_remembered(open_page: OpenPage) -> None:
+    """The browser's devices have names once one was allowed, and one that is unplugged is gone."""
+    page = open_page()
+    names = page.locator("#live-input option")
+    expect(names).to_have_text(["Microphone", *FAKE_DEVICES, "Tab or system sound"])
+    page.select_option("#live-input", label=FAKE_DEVICES[1])
+    page.evaluate(NOTE_DEVICES)
+    page.click("#live-start")
+    expect(page.locator("#live-state")).to_have_text("listening", timeout=SOON)
+    asked = page.evaluate("asked[0].audio.deviceId.exact")
+    assert asked == page.input_value("#live-input").partition(":")[2]
+    page.click("#live-stop")
+    expect(page.locator("#live-state")).to_have_text("ended", timeout=SOON)
+
+    page.reload()
+    expect(page.locator("#live-input option:checked")).to_have_text(FAKE_DEVICES[1])
+    page.evaluate(UNPLUG)
+    expect(names).to_have_text(["Microphone", "Tab or system sound"])
+    expect(page.locator("#live-input")).to_have_value("microphone")
+    page.evaluate(PLUG_IN)
+    expect(page.locator("#live-input option:checked")).to_have_text(FAKE_DEVICES[1])
+    page.select_option("#live-input", "microphone")
+    page.reload()
+    expect(names).to_have_count(4)
+    expect(page.locator("#live-input")).to_have_value("microphone")
 
 
 def test_text_is_translated_as_it_is_typed(open_page: OpenPage) -> None:
