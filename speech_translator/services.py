@@ -12,6 +12,7 @@ from speech_translator.media import DecoderConfig, DecoderPool
 from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
 from speech_translator.scalability.broker import Broker
+from speech_translator.scalability.engine_guards import engine_guards
 from speech_translator.scalability.events import BrokerEvent
 from speech_translator.settings import Settings
 
@@ -53,7 +54,8 @@ async def open_services(
         ConfigurationError: the settings name something that does not exist.
     """
     breakers = CircuitBreakerRegistry()
-    broker = Broker(engine_specs(settings, tasks), listener=listener, breakers=breakers)
+    specs = engine_specs(settings, tasks)
+    broker = Broker(specs, listener=listener, breakers=breakers)
     decoders = DecoderPool(
         DecoderConfig(
             processes=settings.decoder_processes,
@@ -69,5 +71,9 @@ async def open_services(
         if decode:
             stack.push_async_callback(decoders.stop)
             await decoders.start()
-        translator = AsyncTranslator(broker, TranslatorConfig.from_settings(settings))
+        translator = AsyncTranslator(
+            broker,
+            TranslatorConfig.from_settings(settings),
+            guards=engine_guards(specs, breakers, listener),
+        )
         yield Services(settings, broker, decoders, translator, breakers)

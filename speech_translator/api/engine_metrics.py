@@ -11,6 +11,7 @@ from typing import get_args
 from prometheus_client.core import Metric
 
 from speech_translator.api.dependencies import ApiState
+from speech_translator.errors import CircuitOpen
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import counter, gauge
 from speech_translator.reliability import CircuitBreakerRegistry, StateChange
@@ -22,10 +23,12 @@ from speech_translator.scalability.events import (
     CallRejected,
     EngineExited,
     EngineRestarting,
+    FellBack,
     Quarantined,
+    RetryWithheld,
 )
 
-_TROUBLE = (EngineExited, EngineRestarting, Quarantined)
+_TROUBLE = (EngineExited, EngineRestarting, Quarantined, RetryWithheld, FellBack)
 BREAKER_STATES: tuple[BreakerState, ...] = get_args(BreakerState)
 LEVELS: tuple[Level, ...] = get_args(Level)
 STATES = ("starting", "ready", "restarting", "failed", "missing")
@@ -53,6 +56,8 @@ class EngineEvents:
         self._metrics.engine_event(event.engine, name)
         if isinstance(event, CallRejected):
             return  # the request that it belongs to has a line of its own
+        if isinstance(event, FellBack) and event.reason == CircuitOpen.code:
+            return  # as often as it is asked for; the breaker's change has a line
         write = self._log.warning if isinstance(event, _TROUBLE) else self._log.info
         write(name, **asdict(event))
 

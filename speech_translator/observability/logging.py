@@ -71,6 +71,13 @@ def _safe_exception(_logger: Any, _method: str, event: Event) -> Event:
     return event
 
 
+def _not_told_twice(_logger: Any, _method: str, event: Event) -> Event:
+    """Drop stamina's own line of a retry: we have one, and this quotes the error's words."""
+    if event.get("event") == "stamina.retry_scheduled":
+        raise structlog.DropEvent
+    return event
+
+
 def _json_line(_logger: Any, _method: str, event: Event) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
@@ -94,6 +101,7 @@ def configure_logging(
     )
     structlog.configure(
         processors=[
+            _not_told_twice,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=log_format == "json"),
             _safe_exception,

@@ -11,6 +11,7 @@ from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.cache_manager import CacheStatistics, MemoryCache
 from speech_translator.scalability.engine_access import CallBroker, EngineAccess
+from speech_translator.scalability.engine_guards import EngineGuards
 from speech_translator.scalability.recognition import Progress, Recognition, Sound
 from speech_translator.scalability.results import (
     RequestContext,
@@ -60,13 +61,19 @@ class AsyncTranslator:
     Args:
         broker: runs calls on engines.
         config: chains and bounds.
+        guards: breakers and retries of the engines; none by default.
         clock: monotonic seconds, for the age of cached results.
     """
 
     def __init__(
-        self, broker: CallBroker, config: TranslatorConfig, *, clock: Clock | None = None
+        self,
+        broker: CallBroker,
+        config: TranslatorConfig,
+        *,
+        guards: EngineGuards | None = None,
+        clock: Clock | None = None,
     ) -> None:
-        access = EngineAccess(broker)
+        access = EngineAccess(broker, guards or EngineGuards())
         options = {"clock": clock} if clock else {}
         self._cache: MemoryCache[Sentence] = MemoryCache(
             max_bytes=config.cache_max_bytes, ttl_s=config.cache_ttl_s, **options

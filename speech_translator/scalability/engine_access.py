@@ -12,14 +12,15 @@ from typing import Protocol, TypeVar
 
 from speech_translator.engines.values import Call, EngineInfo, Priority, Result
 from speech_translator.errors import (
+    CircuitOpen,
     DeadlineExceeded,
     EngineTimeout,
-    EngineUnavailable,
     ShuttingDown,
     Unavailable,
 )
 from speech_translator.reliability.deadlines import Deadline
-from speech_translator.reliability.guards import Breaker, NullBreaker, NullRetry, Retry
+from speech_translator.scalability.engine_guards import EngineGuards
+from speech_translator.scalability.events import FellBack
 from speech_translator.scalability.results import RequestContext
 from speech_translator.scalability.seats import EngineStatus
 
@@ -57,13 +58,11 @@ class EngineAccess:
 
     Args:
         broker: runs the calls.
-        breakers: the breaker of an engine, by name; always closed by default.
-        retry: how a failed attempt is repeated; not at all by default.
+        guards: breakers and retries; none by default.
     """
 
     broker: CallBroker
-    breakers: Callable[[str], Breaker] = lambda _name: NullBreaker()
-    retry: Retry = field(default_factory=NullRetry)
+    guards: EngineGuards = field(default_factory=EngineGuards)
     _infos: dict[str, EngineInfo] = field(default_factory=dict)
     _absent: set[str] = field(default_factory=set)
 
@@ -101,7 +100,7 @@ class EngineAccess:
                 weight=context.weight,
             )
 
-        return await self.retry.call(attempt, context.deadline, idempotent=True)
+        return await self.guards.retries(engine).call(attempt, context.deadline, idempotent=True)
 
     async def first_answer(
         self,
@@ -125,29 +124,39 @@ class EngineAccess:
         Raises:
             Unavailable: every option failed; the first option's error.
         """
-        failure: Unavailable | None = None
-        for index, option in enumerate(options):
-            if any(self.breakers(engine).is_open() for engine in engines_of(option)):
-                continue
-            attempt = context if option is options[-1] else _shortened(context)
+        waits = [
+            max(self.guards.breakers(name).retry_after() for name in engines_of(option))
+            for option in options
+        ]
+        usable = [index for index, wait in enumerate(waits) if wait == 0]
+        if not usable:
+            raise CircuitOpen(
+                "Every engine for this failed lately and is left alone for a moment.",
+                retry_after=round(min(waits), 3),
+            )
+        for option in options[: usable[0]]:
+            self._fell_back(engines_of(option), CircuitOpen.code)
+        failures: list[Unavailable] = []
+        for index in usable:
+            attempt = context if index == usable[-1] else _shortened(context)
             try:
-                return await work(option, attempt), index
+                return await work(options[index], attempt), index
             except ShuttingDown:
                 raise
             except DeadlineExceeded:
                 if attempt is context or context.deadline.expired():
                     raise
-                failure = failure or EngineTimeout(
-                    "The engine did not answer in its share of the time."
+                failures.append(
+                    EngineTimeout("The engine did not answer in its share of the time.")
                 )
             except Unavailable as error:
-                failure = failure or error
-        if failure is None:
-            raise EngineUnavailable(
-                "Every engine for this is switched off for the moment after failures.",
-                retry_after=5.0,
-            )
-        raise failure
+                failures.append(error)
+            if index != usable[-1]:
+                self._fell_back(engines_of(options[index]), failures[-1].code)
+        raise failures[0]
+
+    def _fell_back(self, engines: Sequence[str], reason: str) -> None:
+        self.guards.listener(FellBack(engines[0], reason))
 
 
 def _shortened(context: RequestContext) -> RequestContext:

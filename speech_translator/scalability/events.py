@@ -73,6 +73,32 @@ class CallRejected:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class CallRetried:
+    """A call failed for the ``attempt``-th time and is made again; ``error`` is a type's name."""
+
+    engine: str
+    attempt: int
+    pause_s: float
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryWithheld:
+    """A call failed in a way that may pass and is not made again, for one of a few reasons."""
+
+    engine: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FellBack:
+    """Another engine was asked for what this one was to do; ``reason`` is an error's code."""
+
+    engine: str
+    reason: str
+
+
 BrokerEvent = (
     EngineStarting
     | EngineReady
@@ -81,4 +107,7 @@ BrokerEvent = (
     | BatchDone
     | Quarantined
     | CallRejected
+    | CallRetried
+    | RetryWithheld
+    | FellBack
 )

@@ -6,6 +6,7 @@ import json
 import logging
 
 import pytest
+import stamina
 import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -36,6 +37,15 @@ def test_a_line_is_one_json_object_with_its_fields(lines):
     assert line["level"] == "info"
     assert line["component"] == "speech_translator.test"
     assert "timestamp" in line
+
+
+def test_a_library_does_not_tell_again_of_what_has_a_line_of_ours(lines):
+    with stamina.set_testing(True, attempts=2):
+        for attempt in stamina.retry_context(ValueError):
+            with attempt:
+                if attempt.num == 1:
+                    raise ValueError(SECRET)
+    assert lines() == []
 
 
 def test_less_severe_lines_are_dropped(lines):
