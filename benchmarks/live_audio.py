@@ -25,6 +25,7 @@ MARKS = {
 """Start and end of speech in seconds, by the number of the LibriVox utterance."""
 
 _NOISE = 10 ** (-62 / 20)
+_QUIET = 10 ** (-30 / 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +67,43 @@ def talk(pauses_s: Sequence[float], *, seed: int = 0, first: int = 0) -> Talk:
         seed: of the noise.
         first: which recording begins.
     """
-    noise = np.random.default_rng(seed)
     found = recordings.librivox()
+    clips = []
+    for number in range(len(pauses_s)):
+        recording = found[(first + number) % len(found)]
+        start, end = MARKS[recording.name[-4:]]
+        clips.append((recording.text, recording.samples[int(start * RATE) : int(end * RATE)]))
+    return composed(clips, pauses_s, seed=seed)
+
+
+def composed(
+    clips: Sequence[tuple[str, npt.NDArray[np.float32]]],
+    pauses_s: Sequence[float],
+    *,
+    seed: int = 0,
+) -> Talk:
+    """Clips, with what is said in each, one after the other over a soft noise.
+
+    Args:
+        clips: text and 16 kHz samples, which begin and end with speech.
+        pauses_s: silence before each clip, in seconds; 1 s more stands at the end.
+        seed: of the noise.
+    """
+    noise = np.random.default_rng(seed)
     pieces: list[npt.NDArray[np.float32]] = []
     sentences = []
     at = 0.0
-    for number, pause in enumerate(pauses_s):
-        recording = found[(first + number) % len(found)]
-        start, end = MARKS[recording.name[-4:]]
-        speech = recording.samples[int(start * RATE) : int(end * RATE)]
+    for (text, speech), pause in zip(clips, pauses_s, strict=True):
         pieces += [np.zeros(int(pause * RATE), np.float32), speech]
         at += int(pause * RATE) / RATE
-        sentences.append(Sentence(recording.text, at, at + len(speech) / RATE))
+        sentences.append(Sentence(text, at, at + len(speech) / RATE))
         at += len(speech) / RATE
     samples = np.concatenate([*pieces, np.zeros(RATE, np.float32)])
     hiss = noise.normal(0.0, _NOISE, len(samples)).astype(np.float32)
     return Talk((samples + hiss).astype(np.float32), tuple(sentences))
+
+
+def trimmed(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Speech without what is more than 30 dB below its peak around it."""
+    loud = np.flatnonzero(np.abs(samples) > np.abs(samples).max() * _QUIET)
+    return samples[loud[0] : loud[-1] + 1]

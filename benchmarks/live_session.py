@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.live_audio import RATE, Sentence, Talk
 from benchmarks.service import Service
@@ -69,7 +69,6 @@ async def run(
     seen = Seen(talk)
     address = f"ws://127.0.0.1:{service.port}/translate/stream"
     headers = {"X-API-Key": service.key}
-    pcm, step = talk.pcm(), int(FRAME_S * RATE) * 2
     async with connect(address, additional_headers=headers, ping_timeout=None) as socket:
         await socket.send(json.dumps(start))
         first = json.loads(await socket.recv())
@@ -77,10 +76,7 @@ async def run(
         began = time.monotonic()
 
         async def speak() -> None:
-            for count, at in enumerate(range(0, len(pcm), step), start=1):
-                # A frame can be sent once its last sample was spoken.
-                await asyncio.sleep(max(0.0, began + count * FRAME_S / pace - time.monotonic()))
-                await socket.send(pcm[at : at + step])
+            await send_paced(socket, talk, began, pace=pace)
             await socket.send('{"type": "end"}')
 
         async with asyncio.timeout(talk.seconds / pace + timeout_s):
@@ -89,3 +85,20 @@ async def run(
                 seen.events.append(((time.monotonic() - began) * pace, json.loads(message)))
             await speaking
     return seen
+
+
+async def send_paced(
+    socket: ClientConnection, talk: Talk, began: float, *, pace: float = 1.0
+) -> None:
+    """All of ``talk``, each frame once its last sample would have been spoken.
+
+    Args:
+        socket: takes 16-bit PCM at 16 kHz.
+        talk: what is said.
+        began: when, by the monotonic clock.
+        pace: times the speed of speech.
+    """
+    pcm, step = talk.pcm(), int(FRAME_S * RATE) * 2
+    for count, at in enumerate(range(0, len(pcm), step), start=1):
+        await asyncio.sleep(max(0.0, began + count * FRAME_S / pace - time.monotonic()))
+        await socket.send(pcm[at : at + step])

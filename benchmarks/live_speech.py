@@ -12,7 +12,6 @@ import asyncio
 import base64
 import statistics
 import sys
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,12 @@ import numpy.typing as npt
 import soxr
 
 from benchmarks import report, service
-from benchmarks.live_audio import RATE, Sentence, Talk, talk
+from benchmarks.live_audio import RATE, composed, talk, trimmed
 from benchmarks.live_latency import percentile
 from benchmarks.live_session import Seen, run
 
 PAUSE_S = 6.0
 """Long enough for a sentence to be spoken before the next one."""
-
-_QUIET = 10 ** (-30 / 20)
 
 
 def lags(seen: Seen) -> list[float]:
@@ -52,25 +49,7 @@ def spoken(seen: Seen) -> list[npt.NDArray[np.float32]]:
         samples = np.frombuffer(base64.b64decode(event["audio"]), "<i2").astype(np.float32) / 32_768
         resampled = soxr.resample(samples, event["sample_rate"], RATE).astype(np.float32)
         pieces.setdefault(event["segment_id"], []).append(resampled)
-    return [_trimmed(np.concatenate(found)) for found in pieces.values()]
-
-
-def _trimmed(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    loud = np.flatnonzero(np.abs(samples) > np.abs(samples).max() * _QUIET)
-    return samples[loud[0] : loud[-1] + 1]
-
-
-def composed(clips: list[npt.NDArray[np.float32]]) -> Talk:
-    """Clips one after the other with pauses between them."""
-    base = talk([])
-    pieces, sentences, at = [], [], 0.0
-    for clip in clips:
-        pieces += [np.zeros(int(PAUSE_S * RATE), np.float32), clip]
-        start = at + PAUSE_S
-        at = start + len(clip) / RATE
-        sentences.append(Sentence("", start, at))
-    pieces.append(np.zeros(RATE, np.float32))
-    return replace(base, samples=np.concatenate(pieces), sentences=tuple(sentences))
+    return [trimmed(np.concatenate(found)) for found in pieces.values()]
 
 
 def figures(found: list[float], bar: float) -> dict[str, Any]:
@@ -94,10 +73,11 @@ def main() -> int:
         into_portuguese = asyncio.run(
             run(running, english, source_language="en", target_languages=["pt"], speech=True)
         )
+        clips = [("", clip) for clip in spoken(into_portuguese)]
         into_english = asyncio.run(
             run(
                 running,
-                composed(spoken(into_portuguese)),
+                composed(clips, [PAUSE_S] * len(clips)),
                 source_language="pt",
                 target_languages=["en"],
                 speech=True,
