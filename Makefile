@@ -16,7 +16,7 @@ API_CASES ?= 5000
 
 .DEFAULT_GOAL := help
 .PHONY: help run install voices apertium develop test check lint format-check types imports security locks \
-	advisories tree format lock bench prove clean
+	advisories tree format lock bench prove prove-code prove-figures prove-live prove-hour clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,18 +81,31 @@ bench: python ## run every benchmark, or some (BENCH="quality"), and keep what t
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python scripts/benchmarks.py $(BENCH)
 
-prove: python ## the long proofs: FUZZ_COUNT damaged recordings, API_CASES requests, guards, more examples, benchmarks
-	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
+prove: prove-code prove-figures prove-live prove-hour ## the long proofs, one after the other; each part takes at most 80 minutes
+
+prove-code: proofs ## of them FUZZ_COUNT damaged recordings, API_CASES requests, guards, more examples
 	$(BIN)/python -m benchmarks.fuzz_media --count $(FUZZ_COUNT)
 	$(BIN)/python -m benchmarks.fuzz_api --count $(API_CASES)
 	$(BIN)/python -m benchmarks.guards
 	$(BIN)/python -m pytest --hypothesis-profile=explore tests/unit
-	$(BIN)/python scripts/benchmarks.py
+
+prove-figures: proofs ## of them the benchmarks, but for those of live sessions
+	$(BIN)/python scripts/benchmarks.py --without 'live_*'
+
+prove-live: proofs ## of them the benchmarks of live sessions, a peer beside ours among them
+	$(BIN)/python scripts/benchmarks.py 'live_*'
+
+prove-hour: proofs ## of them a live session of an hour, whose lag and memory must not grow
+	$(BIN)/python -m benchmarks.live_long --minutes 60
 
 clean: ## remove the environment and everything that was generated
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .import_linter_cache \
 		.pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: proofs
+proofs: python
+	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 
 .PHONY: python
 python:
