@@ -13,10 +13,12 @@ PYTEST_ARGS ?=
 BENCH ?=
 FUZZ_COUNT ?= 2000
 API_CASES ?= 5000
+CHAOS_ROUNDS ?= 4
+CHAOS_PAUSE_S ?= 10
 
 .DEFAULT_GOAL := help
 .PHONY: help run install voices apertium develop test check lint format-check types imports security locks \
-	advisories tree format lock bench prove prove-code prove-figures prove-live prove-hour clean
+	advisories tree format lock bench chaos prove prove-code prove-figures prove-live prove-hour clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +44,10 @@ develop: python ## create the environment with what tests and checks need
 test: python ## install what tests need and run all of them (PYTEST_ARGS="-k text" picks some)
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+chaos: proofs ## break engines, stores, disks and clients at length: CHAOS_ROUNDS of each fault
+	$(BIN)/python -m pytest -s tests/chaos \
+		--chaos-rounds $(CHAOS_ROUNDS) --chaos-pause-s $(CHAOS_PAUSE_S)
 
 check: lint format-check types imports security locks advisories tree ## run every static check
 

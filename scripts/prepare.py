@@ -27,7 +27,14 @@ LOCKS = {
     "development": ROOT / "requirements-dev.txt",
 }
 BOOTSTRAP = ROOT / "requirements-bootstrap.txt"
-TEST_PACKAGES = ("pocketsphinx-testdata", "redis-server", "postgresql", "curl", "chromium")
+TEST_PACKAGES = (
+    "pocketsphinx-testdata",
+    "redis-server",
+    "postgresql",
+    "nginx-light",
+    "curl",
+    "chromium",
+)
 """Debian packages with the recordings that tests listen to, the servers and the browser."""
 
 APERTIUM_PAIRS = (

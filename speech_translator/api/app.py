@@ -32,6 +32,7 @@ from speech_translator.api.engine_metrics import (
 from speech_translator.api.errors import on_http_exception, on_validation_error
 from speech_translator.api.metering import Metering
 from speech_translator.api.middleware import Boundary, BoundaryConfig, Envelope
+from speech_translator.api.preflight import check_administrator
 from speech_translator.api.realtime import captions, stream
 from speech_translator.api.refusals import on_forbidden
 from speech_translator.api.routes import (
@@ -51,10 +52,8 @@ from speech_translator.api.service_checks import service_checks
 from speech_translator.api.shared import SharedEvents, shared_of
 from speech_translator.engines.registry import engine_specs
 from speech_translator.errors import (
-    ConfigurationError,
     Forbidden,
     SpeechTranslatorError,
-    StoreUnavailable,
 )
 from speech_translator.observability import Metrics, configure_logging
 from speech_translator.problems import on_error
@@ -66,7 +65,6 @@ from speech_translator.security.guard import Guard
 from speech_translator.security.limit_store import LimitStore
 from speech_translator.security.networks import parse_networks
 from speech_translator.security.rate_limiter import RateLimiter
-from speech_translator.security.revocations import NoRevocations
 from speech_translator.security.security_headers import SecurityHeaders, SecurityHeadersConfig
 from speech_translator.security.tiers import TierName, load_tiers
 from speech_translator.services import Services, open_services
@@ -75,7 +73,6 @@ from speech_translator.settings import Settings
 _DESCRIPTION = """Speech in any of Whisper's languages becomes text, translated text and
 translated speech. Errors are `application/problem+json` with a stable `code`; every answer
 carries `X-Request-ID`."""
-ADMINISTRATOR_COMMAND = "speech-translator keys create NAME --tier admin"
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
@@ -192,7 +189,7 @@ def _lifespan(
             await stack.enter_async_context(state.shared)
             stack.push_async_callback(state.accounts.close)
             if state.settings.environment == "production":
-                await _check_administrator(state.accounts)
+                await check_administrator(state.accounts)
             stack.push_async_callback(state.metering.journal.stop)
             await state.metering.journal.start()
             if state.settings.spool_dir is not None:
@@ -212,32 +209,6 @@ def _lifespan(
             state.drain()  # a server that is not ours tells us only now
 
     return lifespan
-
-
-async def _check_administrator(accounts: AccountsDoor) -> None:
-    """Nobody could close a key that leaked where nobody administers."""
-    if not await (await accounts.get()).has_administrator():
-        raise ConfigurationError(
-            "Production needs an administrator's key, and the database has none that is valid. "
-            f"Make one: {ADMINISTRATOR_COMMAND}"
-        )
-
-
-async def preflight(settings: Settings) -> None:
-    """See before anything is started what would end the start of production, to say it in a line.
-
-    Raises:
-        ConfigurationError: a secret or an administrator's key is missing.
-    """
-    if settings.environment != "production":
-        return
-    accounts = AccountsDoor(settings, NoRevocations())
-    try:
-        await _check_administrator(accounts)
-    except StoreUnavailable:  # it may answer by the time that it is needed
-        pass
-    finally:
-        await accounts.close()
 
 
 def _make_directory(path: Path) -> None:

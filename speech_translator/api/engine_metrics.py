@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import Iterator, Sized
@@ -113,6 +114,9 @@ def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
     yield from (states, queued, running, restarts)
     yield from _health_figures(state.health)
     yield _breaker_figures(services.breakers)
+    tasks = gauge("event_loop_tasks", "Tasks of the event loop.")
+    tasks.add_metric((), len(asyncio.all_tasks()))
+    yield tasks
     sessions = gauge("live_sessions", "Live sessions that run.")
     sessions.add_metric((), len(live))
     yield sessions

@@ -24,10 +24,11 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from speech_translator.api.app import create_app, preflight, start_logging
+from speech_translator.api.app import create_app, start_logging
 from speech_translator.api.banner import engine_lines, listening_lines
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.http_protocol import bounded
+from speech_translator.api.preflight import preflight
 from speech_translator.api.realtime.stream import hub_of
 from speech_translator.api.socket_protocol import BoundedSocketProtocol
 from speech_translator.errors import ConfigurationError
@@ -61,7 +62,8 @@ def serve(settings: Settings, app: FastAPI | None = None) -> None:
 
     Raises:
         ConfigurationError: the settings name an engine that does not exist, or an address that
-            cannot be listened on, or production lacks its secret or its administrator's key.
+            cannot be listened on, SQLite's file is damaged, or production lacks its secret or its
+            administrator's key.
         SystemExit: the service cannot start.
     """
     start_logging(settings)

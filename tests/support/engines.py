@@ -57,8 +57,8 @@ ANSWERS: Mapping[str, Callable[[str], Any]] = {
 class EchoTranslator:
     """Answers ``<target>:<text>``, but for texts that hold a mark.
 
-    Options: ``seconds`` a batch takes, ``concurrency``, ``batch``, ``log``: a file that gets a
-    line for every batch.
+    Options: ``name``, ``seconds`` a batch takes, ``concurrency``, ``batch``, ``log``: a file that
+    gets a line for every batch.
     """
 
     def __init__(self, options: Mapping[str, object]) -> None:
@@ -66,10 +66,11 @@ class EchoTranslator:
         self.concurrency = int(str(options.get("concurrency", 1)))
         self.batch = int(str(options.get("batch", 1)))
         self.log = str(options.get("log", ""))
+        self.name = str(options.get("name", "echo"))
 
     def describe(self) -> EngineInfo:
         return EngineInfo(
-            "echo",
+            self.name,
             "translation",
             concurrency=self.concurrency,
             preferred_batch=self.batch,

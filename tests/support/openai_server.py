@@ -156,6 +156,7 @@ def openai_server() -> Iterator[OpenAiServer]:
     stopped = threading.Event()
     listener = ThreadingHTTPServer(("127.0.0.1", 0), Connection)
     listener.daemon_threads = True
+    listener.handle_error = lambda *_: None  # clients break off: that is what they are told to do
     server = OpenAiServer(f"http://127.0.0.1:{listener.server_address[1]}/v1")
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

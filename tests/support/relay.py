@@ -1,31 +1,43 @@
-"""A network between a browser and the service that can be cut."""
+"""A network between a client and a service that can be cut and slowed down."""
 
 from __future__ import annotations
 
 import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 
 class Relay:
-    """Passes bytes on between its own address and another, both on this machine."""
+    """Passes bytes on between its own address and another, both on this machine.
+
+    Every piece waits for ``delay_s`` on its way. A target ``unix:///path`` is a socket's file.
+    """
 
     def __init__(self, target: str) -> None:
-        address = urlsplit(target)
-        self._target = (str(address.hostname), int(address.port or 80))
+        self._target = target
+        self.delay_s = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"http://{self.address}"
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
-    def cut(self) -> int:
-        """Break every connection; how many there were. New ones are taken as before."""
+    def cut(self, *, reset: bool = False) -> int:
+        """Break every connection; how many there were. New ones are taken as before.
+
+        Args:
+            reset: both ends see a reset and no clean end.
+        """
         cut, self._open = self._open, []
         for one in cut:
             with suppress(OSError):
+                if reset:  # no time to linger
+                    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 one.shutdown(socket.SHUT_RDWR)
         return len(cut) // 2
 
@@ -43,21 +55,34 @@ class Relay:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            far = socket.create_connection(self._target)
+            try:
+                far = self._connect()
+            except OSError:  # nobody is there
+                near.close()
+                continue
             self._open += [near, far]
             for pair in ((near, far), (far, near)):
-                self._threads.append(threading.Thread(target=_pass_on, args=pair))
+                self._threads.append(threading.Thread(target=self._pass_on, args=pair))
                 self._threads[-1].start()
 
+    def _connect(self) -> socket.socket:
+        address = urlsplit(self._target)
+        if address.scheme != "unix":
+            return socket.create_connection((str(address.hostname), int(address.port or 80)))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(address.path)
+        return far
 
-def _pass_on(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while piece := source.recv(65536):
-            sink.sendall(piece)
-    for one in (source, sink):
+    def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
-            one.shutdown(socket.SHUT_RDWR)
-    source.close()
+            while piece := source.recv(65536):
+                if self.delay_s:
+                    time.sleep(self.delay_s)
+                sink.sendall(piece)
+        for one in (source, sink):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        source.close()
 
 
 @contextmanager
