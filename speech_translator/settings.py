@@ -271,7 +271,8 @@ class Settings(BaseSettings):
     # Limits of a request
 
     request_timeout_s: float = Field(default=60.0, gt=0)
-    """Deadline of a text request in seconds; ``X-Request-Timeout`` may shorten it."""
+    """Longest deadline of a request for text, in seconds; its tier (``request_seconds``) and
+    ``X-Request-Timeout`` may shorten it."""
 
     audio_request_timeout_s: float = Field(default=900.0, gt=0)
     """Seconds in which a recording has to be uploaded and decoded; the work on it then gets as

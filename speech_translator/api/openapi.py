@@ -59,7 +59,10 @@ TIMEOUT_PARAMETER: Json = {
     "name": "X-Request-Timeout",
     "in": "header",
     "required": False,
-    "description": "Seconds that the answer is worth waiting for; shortens the server's deadline.",
+    "description": (
+        "Seconds that the answer is worth waiting for; shortens the deadline that the service and "
+        "the tier set. Work that has not begun by then is not begun, and the answer is a 504."
+    ),
     "schema": {"type": "number", "exclusiveMinimum": 0},
 }
 IDEMPOTENCY_PARAMETER: Json = {

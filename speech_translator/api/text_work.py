@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator.api.body import cancel_on_disconnect
-from speech_translator.api.dependencies import services_of, state_of
+from speech_translator.api.dependencies import request_context, services_of, state_of
 from speech_translator.api.metering import reserved
 from speech_translator.errors import EmptyText, TextTooLong, TooManyTexts
 from speech_translator.languages import Language
@@ -91,6 +91,18 @@ async def translated(
             pairs = zip(sizes, found, strict=True)
             characters -= sum(size for size, each in pairs if each.cached)
         return await finish(found, Used(reservation, characters))
+
+
+def text_context(request: Request, caller: Caller) -> RequestContext:
+    """Who asks for text and until when: what the header says, the tier and the service allow.
+
+    Raises:
+        InvalidField: the header is not a positive number of seconds.
+    """
+    longest_s, tiers_s = state_of(request).settings.request_timeout_s, caller.tier.request_seconds
+    if tiers_s is not None:
+        longest_s = min(longest_s, tiers_s)
+    return request_context(request, longest_s, caller=caller)
 
 
 def checked_length(texts: Sequence[str], settings: Settings, tier: Tier) -> None:

@@ -43,6 +43,7 @@ class Tier:
     live_sessions: int | None = None
     max_text_chars: int | None = None
     max_file_mb: int | None = None
+    request_seconds: int | None = None
     priority: int = 3
 
     @property

@@ -28,12 +28,18 @@ from speech_translator.api.compat.libretranslate_schemas import (
     LibreTranslateAnswer,
     LibreTranslateRequest,
 )
-from speech_translator.api.dependencies import admitted, request_context, state_of
+from speech_translator.api.dependencies import admitted, state_of
 from speech_translator.api.idempotency import once
 from speech_translator.api.metering import reserved
 from speech_translator.api.openapi import IDEMPOTENCY_PARAMETER, errors, ref
 from speech_translator.api.parsing import source_language, target_language
-from speech_translator.api.text_work import TextWork, Used, checked_length, translated
+from speech_translator.api.text_work import (
+    TextWork,
+    Used,
+    checked_length,
+    text_context,
+    translated,
+)
 from speech_translator.errors import (
     InvalidField,
     InvalidRequest,
@@ -149,7 +155,7 @@ async def _translate(request: Request) -> Response:
         return json_response(answer)
 
     work = TextWork(texts, source, target, cast("Literal['text', 'html']", kind))
-    context = request_context(request, state.settings.request_timeout_s, caller=caller)
+    context = text_context(request, caller)
     named = {name: value for name, value in sorted(fields.items()) if name != "api_key"}
     async with once(request, caller, [msgspec.json.encode(named)]) as attempt:
         if attempt.replayed is not None:

@@ -10,17 +10,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from speech_translator.api.answers import encode, json_response, text_answer
-from speech_translator.api.dependencies import (
-    admitted,
-    json_of,
-    request_context,
-    state_of,
-)
+from speech_translator.api.dependencies import admitted, json_of, state_of
 from speech_translator.api.idempotency import once
 from speech_translator.api.openapi import IDEMPOTENCY_PARAMETER, TIMEOUT_PARAMETER, json_operation
 from speech_translator.api.parsing import checked_glossary, source_language, target_language
 from speech_translator.api.schemas import TranslateTextAnswer, TranslateTextRequest
-from speech_translator.api.text_work import TextWork, Used, checked_length, translated
+from speech_translator.api.text_work import (
+    TextWork,
+    Used,
+    checked_length,
+    text_context,
+    translated,
+)
 from speech_translator.errors import InvalidField
 from speech_translator.problems import request_id_of
 from speech_translator.scalability.results import Translation
@@ -57,7 +58,7 @@ async def translate_text(request: Request) -> Response:
     settings = state_of(request).settings
     caller = await admitted(request, Scope.TRANSLATE)
     wanted = await json_of(request, _decoder)
-    context = request_context(request, settings.request_timeout_s, caller=caller)
+    context = text_context(request, caller)
     source = source_language(wanted.source_language)
     target = target_language(wanted.target_language)
     texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
