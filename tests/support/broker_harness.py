@@ -10,6 +10,7 @@ from pathlib import Path
 
 from speech_translator.engines.spec import EngineSpec
 from speech_translator.engines.values import Priority, Result, TranslateCall
+from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.broker import Broker, EngineStatus, RestartConfig
 from speech_translator.scalability.events import BrokerEvent
@@ -25,12 +26,15 @@ class Harness:
     broker: Broker
     events: list[BrokerEvent]
 
-    async def ask(self, text: str, *, seconds: float = 60, engine: str = "echo") -> Result:
+    async def ask(
+        self, text: str, *, seconds: float = 60, engine: str = "echo", owner: str = ""
+    ) -> Result:
         return await self.broker.submit(
             engine,
             TranslateCall(text, "en", "pt"),
             priority=Priority.INTERACTIVE,
             deadline=Deadline.after(seconds),
+            owner=owner,
         )
 
     async def ask_all(self, *texts: str) -> list[Result | BaseException]:
@@ -71,12 +75,17 @@ async def running(
     ready: bool = True,
     limits: dict[str, object] | None = None,
     restarts: RestartConfig = QUICK,
+    breakers: CircuitBreakerRegistry | None = None,
     **options: object,
 ) -> AsyncIterator[Harness]:
     """A broker with one engine; it is ready unless told otherwise."""
     events: list[BrokerEvent] = []
     broker = Broker(
-        [spec(limits=limits, **options)], listener=events.append, inline=inline, restarts=restarts
+        [spec(limits=limits, **options)],
+        listener=events.append,
+        inline=inline,
+        restarts=restarts,
+        breakers=breakers,
     )
     await broker.start()
     try:
