@@ -9,6 +9,7 @@ from speech_translator.reliability.circuit_breaker import (
     StateChange,
 )
 from speech_translator.reliability.deadlines import Deadline
+from speech_translator.reliability.retry_handler import RetryConfig, RetryHandler
 
 __all__ = [
     "BreakerConfig",
@@ -16,6 +17,8 @@ __all__ = [
     "CircuitBreaker",
     "CircuitBreakerRegistry",
     "Deadline",
+    "RetryConfig",
+    "RetryHandler",
     "Sharing",
     "StateChange",
 ]

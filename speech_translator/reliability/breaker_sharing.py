@@ -175,6 +175,10 @@ class Sharing:
             self._tell(type(error.__cause__ or error).__name__)
 
     def _tell(self, reason: str | None) -> None:
+        if reason is None:
+            logger.info("Circuit breakers are shared again")
+        else:
+            logger.warning("Circuit breakers are not shared for a while: %s", reason)
         try:
             self.listener(reason)
         except Exception:

@@ -17,6 +17,7 @@ from speech_translator.reliability import BreakerConfig, CircuitBreaker, Sharing
 from speech_translator.reliability.breaker_sharing import SCRIPT
 from speech_translator.security.redis_client import RedisConfig, redis_client
 from speech_translator.security.redis_script import RedisScript
+from speech_translator.security.redis_wire import RedisWire
 
 CONFIG = BreakerConfig(consecutive_failures=3, open_s=0.5, probe_ttl_s=2.0)
 
@@ -66,8 +67,8 @@ def say(line: str) -> None:
 
 
 async def main(socket: str) -> None:
-    async with redis_client(RedisConfig(f"unix://{socket}")) as client:
-        sharing = Sharing(RedisScript(client, SCRIPT))
+    async with redis_client(RedisConfig(f"unix://{socket}")) as client, RedisWire(client) as wire:
+        sharing = Sharing(RedisScript(wire, SCRIPT))
         caller = Caller(CircuitBreaker("payments", CONFIG, sharing=sharing))
         say("ready")
         while line := await asyncio.to_thread(sys.stdin.readline):
