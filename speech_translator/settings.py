@@ -261,6 +261,10 @@ class Settings(BaseSettings):
     engine_memory_limit_mb: int = Field(default=4096, ge=0)
     """Memory that an engine process may add while it works, in MiB; 0 sets no limit."""
 
+    engine_memory_growth_mb: int = Field(default=2048, ge=0)
+    """Memory that an engine process may have added since it loaded, in MiB, before it is replaced
+    between two pieces of work, which loses none; 0 never does."""
+
     engine_queue_limit: int = Field(default=2048, ge=1)
     """Calls that may wait for one engine; more are refused with 503."""
 

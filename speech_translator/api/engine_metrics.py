@@ -23,13 +23,21 @@ from speech_translator.scalability.events import (
     BrokerEvent,
     CallRejected,
     EngineExited,
+    EngineOutgrown,
     EngineRestarting,
     FellBack,
     Quarantined,
     RetryWithheld,
 )
 
-_TROUBLE = (EngineExited, EngineRestarting, Quarantined, RetryWithheld, FellBack)
+_TROUBLE = (
+    EngineExited,
+    EngineOutgrown,
+    EngineRestarting,
+    Quarantined,
+    RetryWithheld,
+    FellBack,
+)
 BREAKER_STATES: tuple[BreakerState, ...] = get_args(BreakerState)
 LEVELS: tuple[Level, ...] = get_args(Level)
 STATES = ("starting", "ready", "restarting", "failed", "missing")

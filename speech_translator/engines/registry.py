@@ -46,6 +46,7 @@ def _spec(settings: Settings, name: str, task: Task, **options: object) -> Engin
         load_timeout_s=settings.engine_load_timeout_s,
         call_timeout_s=settings.engine_call_timeout_s,
         memory_limit_mb=settings.engine_memory_limit_mb,
+        memory_growth_mb=settings.engine_memory_growth_mb,
         queue_limit=settings.engine_queue_limit,
         environment={**_ONE_OPENMP_THREAD, **_FEW_ARENAS, **_OFFLINE},
     )

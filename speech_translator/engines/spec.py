@@ -17,6 +17,7 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     calls. Times are seconds: ``load_timeout_s`` for a start, ``call_timeout_s`` for a call (a
     batch is given more, see ``pace.batch_timeout``). ``nice`` is added to a process's niceness;
     ``memory_limit_mb`` bounds what it may allocate once it has loaded, in MiB (0: no limit);
+    ``memory_growth_mb`` is what it may add before it is replaced between two batches (0: any);
     ``environment`` is added to the variables that every engine process gets. ``secrets`` are
     options that must not be seen: they reach the process through its socket, never by argument
     or variable, and ``repr`` leaves them out.
@@ -31,6 +32,7 @@ class EngineSpec(msgspec.Struct, frozen=True, kw_only=True):
     load_timeout_s: float = 60.0
     call_timeout_s: float = 30.0
     memory_limit_mb: int = 0
+    memory_growth_mb: int = 0
     queue_limit: int = 2048
     environment: Mapping[str, str] = {}
     secrets: Mapping[str, str] = {}

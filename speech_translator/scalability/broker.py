@@ -26,6 +26,7 @@ from speech_translator.scalability.batching import Job
 from speech_translator.scalability.engine_breaker import breaker_config
 from speech_translator.scalability.engine_host import Host, ProcessHost
 from speech_translator.scalability.events import BrokerEvent, CallRejected
+from speech_translator.scalability.growth import LOOK_S
 from speech_translator.scalability.inline_host import InlineHost
 from speech_translator.scalability.lane import Lane
 from speech_translator.scalability.seats import EngineStatus, RestartConfig
@@ -88,7 +89,14 @@ class Broker:
             for index in range(max(1, spec.replicas)):
                 lane.add(self._host(spec, index, lane))
             self._tasks += [asyncio.create_task(seat.host.run()) for seat in lane.seats]
+        self._tasks.append(asyncio.create_task(self._watch_growth()))
         await asyncio.sleep(0)
+
+    async def _watch_growth(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for lane in self._lanes.values():
+                lane.watch_growth()
 
     def _host(self, spec: EngineSpec, index: int, lane: Lane) -> Host:
         if self._inline:

@@ -87,6 +87,9 @@ class Host(Protocol):
     def kill(self) -> bool:
         """End the process now, since it does not answer; False where that cannot be done."""
 
+    def retire(self) -> None:
+        """End the process, which works on nothing, so that another takes its place."""
+
 
 class _Connection(asyncio.BufferedProtocol):
     """The socket to one process, cut into messages."""
@@ -149,6 +152,7 @@ class ProcessHost:
     _connection: _Connection | None = None
     _process: subprocess.Popen[bytes] | None = None
     _hung: bool = False
+    _retired: bool = False
 
     async def run(self) -> None:
         """Start, and start again, until cancelled; no process is left then."""
@@ -172,6 +176,11 @@ class ProcessHost:
         self._signal()
         return True
 
+    def retire(self) -> None:
+        """SIGKILL: it has nothing to lose."""
+        self._retired = True
+        self._signal()
+
     def _signal(self) -> None:
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -179,7 +188,7 @@ class ProcessHost:
 
     async def _live_once(self) -> Exit:
         """One process, from its start to its end."""
-        self._hung = False
+        self._hung = self._retired = False
         try:
             connection = self._connection = await self._spawn()
             return await self._until_loaded(connection) or await self._until_lost(connection)
@@ -232,8 +241,8 @@ class ProcessHost:
         """Why it is gone; the socket closes a moment before the process can be reaped."""
         await connection.lost.wait()
         status = await self._reaped(_EXIT_S)
-        if self._hung:
-            return Exit("hung")
+        if self._hung or self._retired:
+            return Exit("hung" if self._hung else "outgrown")
         return Exit("killed" if status in _FROM_OUTSIDE else "crashed")
 
     async def _reaped(self, seconds: float) -> int | None:

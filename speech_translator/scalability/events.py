@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Reason = Literal["crashed", "hung", "killed", "load_failed", "load_timeout", "not_started"]
-"""Why a replica is gone. *killed* is a signal from outside, *not_started* that the system would
-not start a process."""
+Reason = Literal[
+    "crashed", "hung", "killed", "outgrown", "load_failed", "load_timeout", "not_started"
+]
+"""Why a replica is gone. *killed* is a signal from outside, *outgrown* that it was replaced because
+it had grown too much, *not_started* that the system would not start a process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ class EngineExited:
     replica: int
     reason: Reason
     in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOutgrown:
+    """A replica has added ``grown_mb`` MiB since it loaded, and is replaced once it is idle."""
+
+    engine: str
+    replica: int
+    grown_mb: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +114,7 @@ BrokerEvent = (
     EngineStarting
     | EngineReady
     | EngineExited
+    | EngineOutgrown
     | EngineRestarting
     | BatchDone
     | Quarantined

@@ -62,6 +62,9 @@ class InlineHost:
         """A thread cannot be ended from outside."""
         return False
 
+    def retire(self) -> None:
+        """Nor can its memory be told from ours: nobody asks for it."""
+
     def _work(self, loop: asyncio.AbstractEventLoop, batch: int, calls: list[Call]) -> None:
         assert self._engine is not None  # noqa: S101 # loaded before anything is sent
         begun = time.monotonic()

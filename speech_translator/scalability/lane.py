@@ -34,6 +34,7 @@ from speech_translator.scalability.events import (
     EngineRestarting,
     EngineStarting,
 )
+from speech_translator.scalability.growth import Growth
 from speech_translator.scalability.pace import MOST_RETRY_AFTER_S, Pace, batch_timeout
 from speech_translator.scalability.seats import Batch, EngineStatus, RestartConfig, Seat, State
 from speech_translator.scalability.trial import Trial, fail
@@ -68,6 +69,7 @@ class Lane:
         self._info: EngineInfo | None = None
         self._backlog = Backlog(BatchingConfig.of(spec.task, 1))
         self._trial = Trial(spec.name, self._backlog, tell, clock)
+        self._growth = Growth(spec, tell)
         self._numbers = itertools.count(1)
         self._called = False
         self._closed = False
@@ -152,6 +154,10 @@ class Lane:
         """A job's caller has gone: it leaves the queue; what runs is thrown away when it ends."""
         self._backlog.forget(job)
 
+    def watch_growth(self) -> None:
+        """See whether a replica has grown too much."""
+        self._growth.look(self.seats)
+
     def refuse(self) -> None:
         """Take nothing new from now on."""
         self._closed = True
@@ -228,6 +234,7 @@ class Lane:
     def _ended(self, seat: Seat, number: int) -> Batch | None:
         """Take a batch out of a replica; the next that was sent ahead begins."""
         batch = seat.end(number)
+        self._growth.ended(seat)
         ahead = seat.next_ahead()
         if batch is not None and ahead is not None:
             self._watch(seat, ahead)
@@ -252,6 +259,7 @@ class Lane:
         """A replica has loaded."""
         seat = self.seats[replica.index]
         seat.info, seat.missing, seat.since = info, False, self._clock()
+        self._growth.loaded(seat)
         self._info = info
         self._backlog.configure(BatchingConfig.of(self.spec.task, info.preferred_batch))
         self._message = ""
@@ -297,7 +305,7 @@ class Lane:
         lost = seat.clear()
         if seat.info is not None and self._clock() - seat.since > self._restarts.healthy_after:
             seat.failures = 0
-        seat.failures += 1
+        seat.failures += gone.reason != "outgrown"
         served, seat.info = seat.info is not None, None
         in_flight = sum(len(batch.jobs) for batch in lost)
         self._tell(EngineExited(self.spec.name, replica.index, gone.reason, in_flight))

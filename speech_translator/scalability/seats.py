@@ -57,7 +57,8 @@ class Seat:
     ``alone`` says that it holds a suspect and nothing else may join, ``ahead`` that it may hold as
     many batches again as it runs side by side. ``failures`` counts ends in a
     row without an answer in between that nobody's input was convicted for. ``since`` and
-    ``restart_at`` are times of the lane's clock.
+    ``restart_at`` are times of the lane's clock. ``outgrown`` says that it is replaced once it is
+    idle; ``loaded_bytes`` is what it needed when it had loaded, None where that is not known.
     """
 
     host: Host
@@ -70,6 +71,8 @@ class Seat:
     missing: bool = False
     since: float = 0.0
     restart_at: float = 0.0
+    outgrown: bool = False
+    loaded_bytes: int | None = None
 
     @property
     def restarts(self) -> int:
@@ -78,7 +81,7 @@ class Seat:
 
     def free(self) -> int:
         """Batches that it can take now."""
-        if self.info is None or self.alone:
+        if self.info is None or self.alone or self.outgrown:
             return 0
         side_by_side = max(1, self.info.concurrency)
         return (2 * side_by_side if self.ahead else side_by_side) - len(self.batches)
@@ -147,6 +150,8 @@ class RestartConfig:
 
     def pause(self, seat: Seat, gone: Exit) -> float:
         """Seconds until the next start."""
+        if gone.reason == "outgrown":
+            return 0.0
         if isinstance(gone.error, ConfigurationError):
             return self.mend
         doubled = self.first * 2.0 ** min(seat.failures - 1, 20)

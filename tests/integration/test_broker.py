@@ -26,7 +26,7 @@ from speech_translator.errors import (
 )
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.broker import Broker
-from speech_translator.scalability.events import EngineExited, Quarantined
+from speech_translator.scalability.events import EngineExited, EngineOutgrown, Quarantined
 from tests.support.broker_harness import running, spec
 
 
@@ -191,3 +191,20 @@ async def large_batches_cross() -> None:
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def test_megabytes_of_samples_cross_whole_on_every_loop(run: object) -> None:
     run(large_batches_cross())  # type: ignore[operator]
+
+
+async def test_a_process_that_grows_is_replaced_and_loses_no_work():
+    limits = {"memory_growth_mb": 80, "memory_limit_mb": 2048}
+    async with running(limits=limits, seconds=0.02) as harness:
+        before = harness.status().pids
+        calls = [f"LEAK {number}" if number % 20 == 0 else f"w{number}" for number in range(200)]
+        answers = await harness.ask_all(*calls)
+        assert answers == [f"pt:{text}" for text in calls]
+        await harness.until("ready", restarts=1)
+        assert harness.status().pids != before
+        outgrown = harness.told(EngineOutgrown)
+        assert outgrown
+        assert all(event.grown_mb > 80 for event in outgrown)
+        exits = harness.told(EngineExited)
+        assert {(event.reason, event.in_flight) for event in exits} == {("outgrown", 0)}
+        assert await harness.ask("after") == "pt:after"

@@ -30,6 +30,7 @@ class ScriptedHost:
         self.unsendable: dict[str, Exception] = {}
         self.killable = True
         self.killed = False
+        self.retired = False
         self.seconds = 0.1
 
     async def run(self) -> None:
@@ -46,6 +47,10 @@ class ScriptedHost:
     def kill(self) -> bool:
         self.killed = True
         return self.killable
+
+    def retire(self) -> None:
+        assert not self.sent, "it still works on something"
+        self.retired = True
 
     def ready(self, concurrency: int = 1, batch: int = 1) -> None:
         self.lane.on_starting(self)

@@ -19,6 +19,9 @@ from speech_translator.engines.values import (
 )
 from speech_translator.errors import InvalidText, ModelMissing
 
+LEAK_BYTES = 32 * 1024 * 1024
+"""What a ``LEAK`` never gives back."""
+
 
 def _fail(text: str) -> NoReturn:
     raise RuntimeError(text)
@@ -26,6 +29,13 @@ def _fail(text: str) -> NoReturn:
 
 def _refuse(_text: str) -> NoReturn:
     raise InvalidText("Not this one.", limit=3)
+
+
+_LEAKED: list[bytearray] = []
+
+
+def _leak(_text: str) -> None:
+    _LEAKED.append(bytearray(b"x" * LEAK_BYTES))
 
 
 def _print(text: str) -> None:
@@ -43,6 +53,7 @@ MARKS: Mapping[str, Callable[[str], object]] = {
     "EXIT": lambda _text: sys.exit(0),
     "SLOW": lambda _text: time.sleep(0.3),
     "GROW": lambda _text: bytearray(8 * 2**30),
+    "LEAK": _leak,
     "PRINT": _print,
 }
 
