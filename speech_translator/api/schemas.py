@@ -262,11 +262,15 @@ class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServiceAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What this service is and where to go on."""
+    """What this service is and where to go on.
+
+    `key_needed`: whether requests that make the engines work need a key or a token.
+    """
 
     name: str
     version: str
     description: str
+    key_needed: bool
     links: dict[str, str]
 
 

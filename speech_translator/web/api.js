@@ -49,6 +49,11 @@ export async function bearer() {
 
 const authorised = (text) => (text ? { Authorization: `Bearer ${text}` } : {});
 
+async function keyNeeded() {
+  const headers = { Accept: "application/json" };
+  return (await open(".", { headers, cache: "no-store" })).key_needed;
+}
+
 async function trade() {
   const key = sessionStorage.getItem(KEY);
   try {
@@ -56,8 +61,8 @@ async function trade() {
       method: "POST",
       headers: key ? { "X-API-Key": key } : {},
     });
-    const open = !key && answer.status === 401 && (await fetch("usage")).ok;
-    const { access_token: text, expires_in: seconds } = open ? NONE_NEEDED : await body(answer);
+    const isOpen = !key && answer.status === 401 && !(await keyNeeded());
+    const { access_token: text, expires_in: seconds } = isOpen ? NONE_NEEDED : await body(answer);
     token = { text, endsAt: Date.now() + seconds * 1000 - EARLY_MS };
     for (const listener of listeners) listener(null);
     return text;

@@ -8,8 +8,11 @@ export class NoSound extends Error {
   }
 }
 
-const NOT_THERE = new Set(["NotFoundError", "OverconstrainedError"]);
-const PROBLEMS = { NotReadableError: "deviceBusy" };
+const MICROPHONE = {
+  NotFoundError: "noDevice",
+  OverconstrainedError: "noDevice",
+  NotReadableError: "deviceBusy",
+};
 
 export const canListen = () => Boolean(window.isSecureContext && navigator.mediaDevices);
 export const canShare = () => canListen() && "getDisplayMedia" in navigator.mediaDevices;
@@ -29,7 +32,7 @@ async function streamOf({ kind, deviceId }, echoCancellation) {
       systemAudio: "include",
     });
   } catch (error) {
-    throw new NoSound(NOT_THERE.has(error.name) ? "noDevice" : (PROBLEMS[error.name] ?? "denied"));
+    throw new NoSound(kind === "microphone" ? (MICROPHONE[error.name] ?? "denied") : "denied");
   }
 }
 

@@ -24,8 +24,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 
 @pytest.fixture
 def open_to_all(server: Server) -> bool:
+    asked = {"text": "Hello.", "source_language": "en", "target_language": "pt"}
     with server.client() as client:
-        return client.get("/usage").is_success
+        return client.post("/translate/text", json=asked).is_success
+
+
+def test_both_kinds_of_service_are_there(open_to_all: bool, request: pytest.FixtureRequest) -> None:
+    assert open_to_all == ("everybody" in request.node.name)
 
 
 def test_a_key_is_asked_for_where_one_is_needed(open_page: OpenPage, open_to_all: bool) -> None:

@@ -853,6 +853,12 @@ async def test_the_start_page_is_for_browsers_and_json_for_the_rest(api):
     assert page.headers["vary"] == "Accept"
 
 
+@pytest.mark.parametrize(("tier", "needed"), [(None, True), ("free", False)])
+async def test_it_says_whether_a_key_is_needed(tmp_path, tier, needed):
+    async with running(data_dir=tmp_path, anonymous_tier=tier) as harness:
+        assert (await harness.client.get("/")).json()["key_needed"] is needed
+
+
 @pytest.mark.parametrize("path", ["/", "/captions", "/docs"])
 async def test_pages_load_nothing_from_elsewhere_and_hold_no_inline_script(api, path):
     from html.parser import HTMLParser

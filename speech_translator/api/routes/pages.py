@@ -27,6 +27,7 @@ _SERVICE = ServiceAnswer(
     name="speech-translator",
     version=__version__,
     description="Speech in, captions, translated text and translated speech out.",
+    key_needed=True,
     links={
         "documentation": "/docs",
         "openapi": "/openapi.json",
@@ -58,7 +59,8 @@ async def service(request: Request) -> Response:
     else:
         prefix = _prefix(request)
         links = {name: prefix + path for name, path in _SERVICE.links.items()}
-        answer = json_response(msgspec.structs.replace(_SERVICE, links=links))
+        keyed = state_of(request).settings.anonymous_tier is None
+        answer = json_response(msgspec.structs.replace(_SERVICE, key_needed=keyed, links=links))
     answer.headers["Vary"] = "Accept"
     return answer
 
