@@ -87,7 +87,7 @@ for index, key in ipairs(KEYS) do
   debits[index] = debit
 end
 
-local answer = { show(now) }
+local answer = { string.format('%d', now) }
 local take = mode == 'settle' or mode == 'floor' or (mode == 'acquire' and passes)
 for _, debit in ipairs(debits) do
   if take then

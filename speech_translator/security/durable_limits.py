@@ -52,9 +52,11 @@ class DurableLimitStore:
 
     async def acquire(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``."""
-        begun = await self._begin(debits)
+        new = self._new(debits)
+        if new:
+            await asyncio.gather(*(asyncio.shield(self._beginning_of(debit)) for debit in new))
         decision = await self._store.acquire(debits)
-        fresh = [debit for debit in self._fresh(debits, decision) if debit.counter not in begun]
+        fresh = [debit for debit in self._fresh(debits, decision) if debit not in new]
         if not fresh:
             return decision
         used = await self._used(fresh)
@@ -81,19 +83,16 @@ class DurableLimitStore:
         """See ``LimitStore``."""
         await self._store.floor(debits)
 
-    async def _begin(self, debits: Sequence[Debit]) -> set[str]:
-        """Raise the counters that this process has not asked for yet; which those were."""
-        new = [
+    def _new(self, debits: Sequence[Debit]) -> list[Debit]:
+        """Those whose counters this process has not asked for yet."""
+        return [
             debit
             for debit in debits
-            if debit.counter not in self._begun and isinstance(debit.policy, Window)
+            if isinstance(debit.policy, Window) and debit.counter not in self._begun
         ]
-        if new:
-            await asyncio.gather(*(asyncio.shield(self._beginning_of(debit)) for debit in new))
-        return {debit.counter for debit in new}
 
     def _beginning_of(self, debit: Debit) -> asyncio.Task[None]:
-        """One for all that wait; it goes on when one of them gives up."""
+        """Raises a counter. One for all that wait; it goes on when one of them gives up."""
         found = self._beginning.get(debit.counter)
         if found is None:
             found = asyncio.create_task(self._raise(replace(debit, cost=0)))

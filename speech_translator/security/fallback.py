@@ -11,10 +11,11 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from speech_translator.errors import StoreUnavailable
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 SharedPart = Literal["limits", "live_sessions", "revocations"]
@@ -106,8 +107,8 @@ class Fallback:
         self._up = True
         self._probing: asyncio.Task[None] | None = None
 
-    async def ask(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What the shared store answers.
+    async def ask(self, call: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the shared store answers to a call.
 
         Raises:
             StoreUnavailable: it does not, or did not lately: the caller goes on alone.
@@ -115,7 +116,11 @@ class Fallback:
         if self._up:
             async with self._places:
                 if self._up:  # it may have been lost while we waited
-                    return await self._asked(call)
+                    try:
+                        return await call(*args, **kwargs)
+                    except StoreUnavailable as error:
+                        self._lost(error)
+                        raise
         self._look()
         raise StoreUnavailable("What replicas share does not answer.")
 
@@ -123,15 +128,11 @@ class Fallback:
         """Tell that something was decided or done without the shared store."""
         self._listener(DoneAlone(self._part))
 
-    async def _asked(self, call: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await call()
-        except StoreUnavailable as error:
-            self._resume_at = self._clock() + self._config.pause_s
-            if self._up:
-                self._up = False
-                self._listener(SharedLost(self._part, reason_of(error)))
-            raise
+    def _lost(self, error: StoreUnavailable) -> None:
+        self._resume_at = self._clock() + self._config.pause_s
+        if self._up:
+            self._up = False
+            self._listener(SharedLost(self._part, reason_of(error)))
 
     def _look(self) -> None:
         """See from time to time whether it is back; the caller does not wait for that."""

@@ -82,7 +82,7 @@ class Decision:
     @property
     def allowed(self) -> bool:
         """Whether the debits were taken."""
-        return not self.violated
+        return all([standing.retry_after_s == 0.0 for standing in self.standings])  # noqa: C419 - at each request; a generator costs more
 
     @property
     def violated(self) -> tuple[Standing, ...]:

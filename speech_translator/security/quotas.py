@@ -32,6 +32,8 @@ CHARACTERS_MONTH = "characters-month"
 AUDIO_MONTH = "audio-month"
 """Seconds of sound."""
 
+_DAY_MS = 86_400_000
+
 
 class Recorder(Protocol):
     """Where usage is written down; ``UsageJournal`` is one."""
@@ -132,9 +134,8 @@ class Meter:
         self, caller: Caller, operation: Operation, used: Amount, *, requests: int = 1
     ) -> UsageEntry:
         """An act as it is written down; see ``write_down``."""
-        day = datetime.fromtimestamp(self._clock() / 1000, UTC).date().isoformat()
         return UsageEntry(
-            day=day,
+            day=_day_of(self._clock() // _DAY_MS),
             owner=caller.owner,
             key_id=caller.principal.key_id,
             operation=operation,
@@ -218,6 +219,12 @@ def policies_of(tier: Tier) -> tuple[Policy, ...]:
     if tier.audio_minutes_per_month is not None:
         found.append(Window(AUDIO_MONTH, tier.audio_minutes_per_month * 60, "month"))
     return tuple(found)
+
+
+@lru_cache(maxsize=2)
+def _day_of(number: int) -> str:
+    """A day by its number since 1970-01-01."""
+    return datetime.fromtimestamp(number * _DAY_MS / 1000, UTC).date().isoformat()
 
 
 def amount_debits(caller: Caller, amount: Amount) -> list[Debit]:

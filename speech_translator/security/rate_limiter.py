@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import Literal
 
 from speech_translator.errors import LimitExceeded
@@ -160,15 +161,15 @@ def header_fields(decision: Decision) -> list[tuple[bytes, bytes]]:
     tightest = min(standings, key=lambda one: one.remaining / max(1, one.policy.limit))
     policies, left = [], []
     for one in standings:
-        name, reset = one.policy.name, -(-one.reset_after_s // 1)
-        policies.append(f'"{name}";q={one.policy.limit};w={_seconds(one.policy)}')
-        left.append(f'"{name}";r={one.remaining};t={reset:.0f}')
+        policy = one.policy
+        policies.append(f'"{policy.name}";q={policy.limit};w={_seconds(policy)}')
+        left.append(f'"{policy.name}";r={one.remaining};t={ceil(one.reset_after_s)}')
     return [
         (b"ratelimit-policy", ", ".join(policies).encode()),
         (b"ratelimit", ", ".join(left).encode()),
         (b"x-ratelimit-limit", b"%d" % tightest.policy.limit),
         (b"x-ratelimit-remaining", b"%d" % tightest.remaining),
-        (b"x-ratelimit-reset", b"%d" % -(-tightest.reset_after_s // 1)),
+        (b"x-ratelimit-reset", b"%d" % ceil(tightest.reset_after_s)),
     ]
 
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from speech_translator.security.counters import MICROSECONDS, Counter, standing_of
-from speech_translator.security.limits import Debit, Decision, Rate, Standing, Window
+from speech_translator.security.counters import MICROSECONDS, standing_of
+from speech_translator.security.limits import Debit, Decision, Rate, Window
 from speech_translator.security.redis_script import RedisScript
 from speech_translator.security.redis_wire import Argument, RedisWire
 
@@ -54,26 +54,21 @@ class RedisLimitStore:
             await self._run("floor", windows)
 
     async def _run(self, mode: _Mode, debits: Sequence[Debit]) -> Decision:
-        keys = [self._prefix + debit.counter for debit in debits]
+        keys: list[str] = []
         arguments: list[Argument] = [mode]
         for debit in debits:
-            arguments += _described(debit)
-        now, *rest = map(float, await self._script(keys, arguments))
-        return Decision(
-            tuple(
-                _standing(debit, (rest[at], int(rest[at + 1])), rest[at + 2], int(now))
-                for debit, at in zip(debits, range(0, len(rest), 3), strict=True)
-            )
-        )
-
-
-def _described(debit: Debit) -> list[Argument]:
-    policy = debit.policy
-    if isinstance(policy, Rate):
-        return ["rate", policy.limit, policy.period_s * MICROSECONDS, debit.cost]
-    return [policy.span, policy.limit, 0, debit.cost]
-
-
-def _standing(debit: Debit, counter: Counter, wait_us: float, now_us: int) -> Standing:
-    wait_s = None if wait_us < 0 else wait_us / MICROSECONDS
-    return standing_of(debit.policy, counter, now_us, wait_s)
+            policy = debit.policy
+            keys.append(self._prefix + debit.counter)
+            if isinstance(policy, Rate):
+                period_us = policy.period_s * MICROSECONDS
+                arguments += ("rate", policy.limit, period_us, debit.cost)
+            else:
+                arguments += (policy.span, policy.limit, 0, debit.cost)
+        answer = iter(await self._script(keys, arguments))
+        now_us = int(next(answer))
+        standings = []
+        for debit in debits:
+            counter, wait_us = (float(next(answer)), int(next(answer))), float(next(answer))
+            wait_s = None if wait_us < 0 else wait_us / MICROSECONDS
+            standings.append(standing_of(debit.policy, counter, now_us, wait_s))
+        return Decision(tuple(standings))

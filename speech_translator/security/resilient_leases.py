@@ -49,7 +49,7 @@ class ResilientLeaseStore:
     async def acquire(self, subject: str, lease: str, limit: int) -> bool:
         """See ``LeaseStore``."""
         try:
-            given = await self._fallback.ask(lambda: self._shared.acquire(subject, lease, limit))
+            given = await self._fallback.ask(self._shared.acquire, subject, lease, limit)
         except StoreUnavailable:
             self._fallback.done_alone()
             return await self._local.acquire(subject, lease, self._config.share(limit))
@@ -61,10 +61,10 @@ class ResilientLeaseStore:
         """See ``LeaseStore``."""
         await self._local.renew(subject, lease)
         with suppress(StoreUnavailable):
-            await self._fallback.ask(lambda: self._shared.renew(subject, lease))
+            await self._fallback.ask(self._shared.renew, subject, lease)
 
     async def release(self, subject: str, lease: str) -> None:
         """See ``LeaseStore``; a lease that Redis cannot be told of lapses there."""
         await self._local.release(subject, lease)
         with suppress(StoreUnavailable):
-            await self._fallback.ask(lambda: self._shared.release(subject, lease))
+            await self._fallback.ask(self._shared.release, subject, lease)

@@ -46,16 +46,22 @@ class ResilientLimitStore:
 
     async def acquire(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``; ``exact`` is False when this replica decided alone."""
-        return await self._decide(debits, lambda store, these: store.acquire(these))
+        try:
+            return await self._fallback.ask(self._shared.acquire, debits)
+        except StoreUnavailable:
+            return await self._alone(self._local.acquire, debits)
 
     async def peek(self, debits: Sequence[Debit]) -> Decision:
         """See ``LimitStore``; ``exact`` is False when this replica decided alone."""
-        return await self._decide(debits, lambda store, these: store.peek(these))
+        try:
+            return await self._fallback.ask(self._shared.peek, debits)
+        except StoreUnavailable:
+            return await self._alone(self._local.peek, debits)
 
     async def settle(self, debits: Sequence[Debit]) -> None:
         """See ``LimitStore``; a correction while the shared store is away is made here alone."""
         try:
-            await self._fallback.ask(lambda: self._shared.settle(debits))
+            await self._fallback.ask(self._shared.settle, debits)
         except StoreUnavailable:
             self._fallback.done_alone()
             await self._local.settle([self._shared_out(debit) for debit in debits])
@@ -63,18 +69,14 @@ class ResilientLimitStore:
     async def floor(self, debits: Sequence[Debit]) -> None:
         """See ``LimitStore``; while the shared store is away nothing is raised here."""
         with suppress(StoreUnavailable):
-            await self._fallback.ask(lambda: self._shared.floor(debits))
+            await self._fallback.ask(self._shared.floor, debits)
 
-    async def _decide(
-        self,
-        debits: Sequence[Debit],
-        ask: Callable[[LimitStore, Sequence[Debit]], Awaitable[Decision]],
+    async def _alone(
+        self, ask: Callable[[Sequence[Debit]], Awaitable[Decision]], debits: Sequence[Debit]
     ) -> Decision:
-        try:
-            return await self._fallback.ask(lambda: ask(self._shared, debits))
-        except StoreUnavailable:
-            self._fallback.done_alone()
-        alone = await ask(self._local, [self._shared_out(debit) for debit in debits])
+        """What this replica's own counters say."""
+        self._fallback.done_alone()
+        alone = await ask([self._shared_out(debit) for debit in debits])
         standings = tuple(
             replace(standing, policy=debit.policy)
             for standing, debit in zip(alone.standings, debits, strict=True)
