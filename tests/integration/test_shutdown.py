@@ -8,14 +8,17 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from speech_translator.security.usage_segments import SUFFIX
 from tests.support.live_client import live_session
 from tests.support.server import Server, start_server
 
@@ -134,3 +137,76 @@ async def test_the_same_signal_twice_in_a_moment_is_one() -> None:
             await asyncio.sleep(0.05)
         assert (await request).json()["translation"] == "pt:short"
         assert await ended(server, 10) == 0
+
+
+# With the broker and an engine process behind it
+
+
+@contextmanager
+def engine_service(grace_s: float, data: Path, **options: object) -> Iterator[Server]:
+    settings = {
+        "SHUTDOWN_GRACE_S": str(grace_s),
+        "DATA_DIR": str(data),
+        "ENGINE_OPTIONS": json.dumps(options),
+        "HEALTH_ENGINE_IDLE_S": "0",
+    }
+    ready = "load_seconds" not in options
+    program = ("-m", "tests.support.engine_service")
+    with start_server(settings, arguments=program, ready=ready) as running:
+        yield running
+
+
+async def test_what_waits_for_an_engine_is_done_and_all_usage_is_written_down(
+    tmp_path: Path,
+) -> None:
+    texts = ["one", "two", "three"]
+    with engine_service(30, tmp_path, seconds=0.5) as server:
+        requests = [await begin(server, "zero")]
+        async with server.async_client() as client:
+            requests += [
+                asyncio.create_task(client.post("/translate/text", json={**TEXT, "text": text}))
+                for text in texts
+            ]
+            async with asyncio.timeout(20):
+                while (await engine_of(client))["queued"] < len(texts):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            server.process.send_signal(signal.SIGTERM)
+            answers = [(await request).json()["translation"] for request in requests]
+        assert answers == ["pt:zero", *(f"pt:{text}" for text in texts)]
+        assert await ended(server, 30) == 0
+    with sqlite3.connect(tmp_path / "speech-translator.db") as database:
+        found = database.execute("select sum(requests), sum(characters) from usage").fetchone()
+    database.close()
+    assert found == (4, len("zeroonetwothree"))
+    assert segments(tmp_path) == []
+
+
+def segments(data: Path) -> list[Path]:
+    """What of the usage journal the database does not know yet."""
+    return [*data.glob(f"usage/*{SUFFIX}")]
+
+
+async def engine_of(client: httpx.AsyncClient) -> dict[str, int]:
+    engines: dict[str, dict[str, int]] = (await client.get("/health")).json()["engines"]
+    return engines["echo"]
+
+
+async def test_an_engine_that_hangs_gets_no_grace_of_its_own(tmp_path: Path) -> None:
+    with engine_service(6, tmp_path) as server:
+        request = await begin(server, "HANG")
+        server.process.send_signal(signal.SIGTERM)
+        ending = asyncio.create_task(ended(server, 11.5))  # two of them would be 12
+        answer = await request
+        assert (answer.status_code, answer.json()["code"]) == (503, "shutting_down")
+        assert await ending == 0
+        assert "Traceback" not in server.log()
+
+
+async def test_a_service_that_still_loads_stops_at_once(tmp_path: Path) -> None:
+    with engine_service(60, tmp_path, load_seconds=50) as server:
+        async with server.async_client() as client:
+            answer = await client.get("/health/ready")
+            assert (answer.status_code, answer.json()["status"]) == (503, "loading")
+        server.process.send_signal(signal.SIGTERM)
+        assert await ended(server, 20) == 0
+        assert "Traceback" not in server.log()
