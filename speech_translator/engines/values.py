@@ -141,7 +141,8 @@ class TranscribeCall(msgspec.Struct, frozen=True, tag="transcribe"):
 
     ``task="translate"`` answers in English (Whisper's own route). ``prompt`` is preceding text
     or terms that bias recognition. ``draft`` asks for a first reading that is soon replaced: it
-    comes in a short and bounded time, for nothing in it is tried a second time.
+    comes in a short and bounded time, for nothing in it is tried a second time. ``likely`` is what
+    was spoken just before, where ``language`` is to be detected: another one is to be surer.
     """
 
     audio: Any  # Samples
@@ -150,6 +151,7 @@ class TranscribeCall(msgspec.Struct, frozen=True, tag="transcribe"):
     word_timestamps: bool = False
     prompt: str | None = None
     draft: bool = False
+    likely: str | None = None
 
     def group(self) -> object:
         """Calls with equal groups may share a batch."""

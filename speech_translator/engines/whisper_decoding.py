@@ -24,6 +24,12 @@ SURE_LOGPROB = -0.5
 """Mean log probability below which greedy search is not the last word: clear speech has -0.35 and
 more, and there a beam finds the same text."""
 
+SURE_LANGUAGE = 0.3
+"""Probability that a language other than the likely one must have."""
+
+SURER = 8.0
+"""And by how much it must be likelier: doubts of a moment do not change what is spoken."""
+
 MAX_NO_SPEECH = 0.6
 """Probability of no speech above which a failed decode is silence."""
 
@@ -78,6 +84,22 @@ class Piece:
     start: float
     end: float
     tokens: tuple[int, ...]
+
+
+def detected(found: Sequence[tuple[str, float]], likely: str | None) -> tuple[str, float]:
+    """The language that a clip is in, and how probable it is.
+
+    Args:
+        found: languages with their probabilities, the most probable first.
+        likely: what was spoken just before; None where nothing was.
+    """
+    language, probability = found[0]
+    before = dict(found).get(likely, 0.0) if likely else 0.0
+    if likely is None or language == likely:
+        return language, probability
+    if probability >= SURE_LANGUAGE and probability >= SURER * before:
+        return language, probability
+    return likely, before
 
 
 def most_tokens(seconds: float, *, dense: bool) -> int:

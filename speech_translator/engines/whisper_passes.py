@@ -17,6 +17,7 @@ from speech_translator.engines.whisper_decoding import (
     Piece,
     best_of,
     compression,
+    detected,
     is_doubtful,
     is_failure,
     is_loop,
@@ -205,9 +206,9 @@ class WhisperPasses:
             return
         for stretch, found in zip(stretches, self._model.detect_language(encoded), strict=True):
             if stretch.clip.language is None:
-                name, probability = found[0]
-                stretch.clip.language = self._tokens.key_of(name)
-                stretch.clip.confidence = round(float(probability), 4)
+                named = [(self._tokens.key_of(name), float(share)) for name, share in found]
+                language, confidence = detected(named, stretch.clip.call.likely)
+                stretch.clip.language, stretch.clip.confidence = language, round(confidence, 4)
 
     def _generate(
         self, stretches: Sequence[Stretch], encoded: Any, limit: int, **search: Any

@@ -16,6 +16,7 @@ from speech_translator.scalability.recognition import Progress, Recognition, Sou
 from speech_translator.scalability.results import (
     RequestContext,
     Speech,
+    Spoken,
     SpokenTranslation,
     Transcription,
     Translation,
@@ -120,7 +121,7 @@ class AsyncTranslator:
         self,
         samples: Samples,
         *,
-        language: Language | None,
+        language: Spoken,
         context: RequestContext,
         target: Language | None = None,
         word_timestamps: bool = False,
@@ -132,7 +133,7 @@ class AsyncTranslator:
 
         Args:
             samples: mono float32 at 16 kHz.
-            language: what is spoken, or None to detect it.
+            language: what is spoken, or None to detect it; see ``Likely``.
             context: who asks, how urgently, until when.
             target: translate into this language too, segment by segment.
             word_timestamps: times and probabilities for each word.
@@ -144,7 +145,7 @@ class AsyncTranslator:
         Raises:
             UnsupportedPair: the spoken language cannot be recognised, or not be translated.
         """
-        if language is not None and target is not None:
+        if isinstance(language, Language) and target is not None:
             self._speech.check(language, target)
         recognised = await self._recognition.transcribe(
             samples,

@@ -29,7 +29,7 @@ from speech_translator.languages import Language
 from speech_translator.media.speech_regions import DEFAULT_REGIONS, Region, plan_clips
 from speech_translator.scalability.concurrency import run_all
 from speech_translator.scalability.engine_access import EngineAccess
-from speech_translator.scalability.results import RequestContext, Transcription
+from speech_translator.scalability.results import Likely, RequestContext, Spoken, Transcription
 from speech_translator.scalability.transcripts import (
     english_of,
     language_of,
@@ -99,7 +99,7 @@ class Recognition:
         self,
         samples: Samples,
         *,
-        language: Language | None,
+        language: Spoken,
         context: RequestContext,
         word_timestamps: bool = False,
         sound: Sound = "recording",
@@ -111,7 +111,7 @@ class Recognition:
 
         Args:
             samples: float32 in [-1, 1].
-            language: what is spoken, or None to detect it from the first clips.
+            language: what is spoken, or None to detect it from the first clips; see ``Likely``.
             context: deadline, owner, priority; a long recording steps back to bulk priority.
             word_timestamps: times for each word too.
             sound: what the samples are.
@@ -122,14 +122,16 @@ class Recognition:
         duration = len(samples) / SAMPLE_RATE
         if duration > _LONG_S and context.priority is Priority.INTERACTIVE:
             context = replace(context, priority=Priority.BULK)
-        engines = self._engines(language)
+        given = language if isinstance(language, Language) else None
+        engines = self._engines(given)
         clips = await self._clips(samples, context, one_clip=sound != "recording")
         template = TranscribeCall(
             samples[:0],
-            language=language.key if language else None,
+            language=given.key if given else None,
             word_timestamps=word_timestamps,
             prompt=prompt,
             draft=sound == "draft",
+            likely=spoken_key(language.language) if isinstance(language, Likely) else None,
         )
 
         async def by(info: EngineInfo, attempt: RequestContext) -> list[Transcript]:

@@ -21,6 +21,17 @@ class RequestContext:
 
 
 @dataclass(frozen=True, slots=True)
+class Likely:
+    """What was spoken just before: it is still spoken unless another language is much surer."""
+
+    language: Language
+
+
+Spoken = Language | Likely | None
+"""What is spoken, as far as it is known: for sure, probably, or not at all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Translation:
     """One translated text.
 

@@ -18,6 +18,7 @@ from speech_translator.scalability.recognition import Sound
 from speech_translator.scalability.results import (
     RequestContext,
     Speech,
+    Spoken,
     Transcription,
     Translation,
 )
@@ -32,7 +33,7 @@ class Translating(Protocol):
         self,
         samples: Samples,
         *,
-        language: Language | None,
+        language: Spoken,
         context: RequestContext,
         target: Language | None = None,
         sound: Sound = "recording",
@@ -157,7 +158,7 @@ class Interpreter:
         self,
         samples: Samples,
         *,
-        language: Language | None,
+        language: Spoken,
         targets: Sequence[Language],
         context: RequestContext,
         sound: Sound = "utterance",
@@ -166,7 +167,7 @@ class Interpreter:
 
         Args:
             samples: 16 kHz mono.
-            language: what is spoken, or None to detect it.
+            language: what is spoken, or None to detect it; see ``Likely``.
             targets: the languages wanted.
             context: priority and deadline.
             sound: "draft" where what comes of it is soon replaced.

@@ -11,7 +11,7 @@ from speech_translator.streaming.agreement import Agreement
 from speech_translator.streaming.hearing import Hearing
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import Partial, StartRequest
-from speech_translator.streaming.utterances import Utterance
+from speech_translator.streaming.utterances import SpokenLanguage, Utterance
 from speech_translator.streaming.voice_activity import WINDOW, Closed, Opened
 from speech_translator.streaming.work import Foresee, Guess, Render
 
@@ -117,7 +117,7 @@ class OpenUtterance:
         """Whether the utterance ended as it was decoded on the chance of."""
         return boundary.speech_end == self._foreseen_to and not boundary.capped
 
-    def guess(self, hearing: Hearing, language: Language | None) -> Guess | None:
+    def guess(self, hearing: Hearing, spoken: SpokenLanguage) -> Guess | None:
         """What to decode for a partial; None where nothing new was said or it is too short."""
         speech_end = hearing.speech_end
         if speech_end <= self._guessed_to or hearing.silence_s > _GUESS_SILENCE_S:
@@ -126,10 +126,11 @@ class OpenUtterance:
         if len(samples) < MIN_AUDIO_S * SAMPLE_RATE:
             return None
         self._guessed_to = speech_end
+        language = spoken.of(self.speech_s(hearing), self._language)
         return Guess(self.segment_id, samples, language)
 
     def foresee(
-        self, hearing: Hearing, language: Language | None, targets: tuple[Language, ...]
+        self, hearing: Hearing, spoken: SpokenLanguage, targets: tuple[Language, ...]
     ) -> Foresee | None:
         """What to decode on the chance that the utterance has ended; None where it goes on."""
         speech_end = hearing.speech_end
@@ -139,6 +140,7 @@ class OpenUtterance:
         self._foreseen_to = self._guessed_to = speech_end
         self._foreseen = None
         samples = hearing.read_ended(self._opened.start)
+        language = spoken.of(self.speech_s(hearing), self._language)
         return Foresee(self.segment_id, samples, language, targets)
 
     def retarget(self) -> None:
@@ -156,6 +158,8 @@ class OpenUtterance:
             hearing: the session's audio.
         """
         if said.text:
+            if said.language != self._language:  # words of another one agree with nothing
+                self._agreement, self._rendered, self.translations = Agreement(), "", {}
             self._agreement.hear(said.text, ended=ended)
             self._language = said.language
         current = ended and hearing.speech_end == self._foreseen_to

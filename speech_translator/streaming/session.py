@@ -302,9 +302,12 @@ class LiveSession:
             self._actions.append(self._jobs.start(clip))
         self._bounded(self._hearing.finish())
         for utterance in self._queue.to_start():
-            language = self._language.of(utterance.speech_s)
-            targets = utterance.wanted.targets
-            work = Interpret(utterance.segment_id, utterance.samples, language, targets)
+            work = Interpret(
+                utterance.segment_id,
+                utterance.samples,
+                self._language.of(utterance.speech_s),
+                utterance.wanted.targets,
+            )
             self._actions.append(self._jobs.start(work))
         for utterance in self._queue.finished():
             self._tell(utterance)
@@ -367,7 +370,7 @@ class LiveSession:
         if not wanted or self._jobs.busy(Guess) or not self._pacer.due(now):
             return
         assert self._open is not None  # noqa: S101 - just asked
-        guess = self._open.guess(self._hearing, self._language.last)
+        guess = self._open.guess(self._hearing, self._language)
         if guess is not None:
             self._pacer.started(now)
             self._actions.append(self._jobs.start(guess))
@@ -377,8 +380,7 @@ class LiveSession:
         running = self._open
         if running is None or not self._queue.has_room or self._jobs.busy(Foresee):
             return
-        language = self._language.of(running.speech_s(self._hearing))
-        foresee = running.foresee(self._hearing, language, self._request.targets)
+        foresee = running.foresee(self._hearing, self._language, self._request.targets)
         if foresee is not None:
             self._actions.append(self._jobs.start(foresee))
 

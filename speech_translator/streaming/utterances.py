@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from speech_translator.engines.values import SAMPLE_RATE, Samples
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.languages import Language
+from speech_translator.scalability.results import Likely, Spoken
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import StartRequest
 from speech_translator.streaming.voice_activity import WINDOW, Closed
 
-_SURE = 0.7
-_SURE_SPEECH_S = 2.0
-_SHORT_SPEECH_S = 1.5
+_SURE = 0.8
+_SURE_SPEECH_S = 1.0
+_SHORT_SPEECH_S = 0.5
 
 
 @dataclass(slots=True)
@@ -125,8 +126,8 @@ class SpokenLanguage:
     """Which language the next utterance is recognised in.
 
     Args:
-        given: what the client said, or None to detect it utterance by utterance. Very short ones
-            cannot be told and are taken for what was surely spoken last.
+        given: what the client said, or None to detect it utterance by utterance. A single syllable
+            cannot be told and is taken for what was surely spoken last.
         last: what was surely spoken before, where a session goes on.
     """
 
@@ -139,9 +140,17 @@ class SpokenLanguage:
         """The language that was surely spoken last; None before there is one."""
         return self._last
 
-    def of(self, speech_s: float) -> Language | None:
-        """The language of an utterance with that much speech; None where it is to be detected."""
-        return self._last if speech_s < _SHORT_SPEECH_S else self._given
+    def of(self, speech_s: float, heard: Language | None = None) -> Spoken:
+        """The language of an utterance.
+
+        Args:
+            speech_s: the speech in it.
+            heard: what an earlier decode of it was in.
+        """
+        if speech_s < _SHORT_SPEECH_S:
+            return self._last
+        likely = heard or self._last
+        return self._given or (Likely(likely) if likely else None)
 
     def learn(self, utterance: Utterance, said: Interpretation) -> None:
         """Note what an utterance turned out to be in."""

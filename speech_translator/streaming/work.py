@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from speech_translator.engines.values import Samples
 from speech_translator.errors import ShuttingDown, SpeechTranslatorError, Unavailable
 from speech_translator.languages import Language
+from speech_translator.scalability.results import Spoken
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import EndReason, ServerEvent
 from speech_translator.streaming.resuming import SessionState
@@ -31,7 +32,7 @@ class Interpret:
 
     segment_id: int
     samples: Samples
-    language: Language | None
+    language: Spoken
     targets: tuple[Language, ...] = ()
 
 
@@ -54,7 +55,7 @@ class Guess:
 
     segment_id: int
     samples: Samples
-    language: Language | None
+    language: Spoken
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ class Foresee:
 
     segment_id: int
     samples: Samples
-    language: Language | None
+    language: Spoken
     targets: tuple[Language, ...] = ()
 
 

@@ -12,7 +12,7 @@ from speech_translator.errors import (
 from speech_translator.languages import Language
 from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
-from speech_translator.scalability.results import RequestContext
+from speech_translator.scalability.results import Likely, RequestContext
 from speech_translator.streaming.interpreting import Interpretation, Interpreter
 from tests.support.scripted_broker import (
     ScriptedBroker,
@@ -92,6 +92,15 @@ async def test_a_detected_language_is_translated_as_one_that_was_given() -> None
         assert said.language == Language(spoken)
         assert said.translations == {"pt": translated}
         assert sum(call.task == "transcribe" for call in whisper.calls) == 1
+
+
+async def test_what_was_spoken_before_is_told_to_recognition() -> None:
+    interpreter, whisper = setup("en")
+    said = await interpreter.interpret(
+        SAMPLES, language=Likely(Language("zh-Hant")), targets=(PT,), context=context()
+    )
+    assert said.language == EN
+    assert [(call.language, call.likely) for call in whisper.calls] == [(None, "zh")]
 
 
 async def test_a_target_without_a_way_fails_alone() -> None:

@@ -17,6 +17,7 @@ from speech_translator.errors import (
     UnsupportedPair,
 )
 from speech_translator.languages import Language
+from speech_translator.scalability.results import Likely
 from speech_translator.streaming.config import SessionLimits
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import (
@@ -530,12 +531,29 @@ def test_at_shutdown_the_running_sentence_is_finished() -> None:
     assert sim.closed == "shutting_down"
 
 
-def test_a_short_utterance_is_taken_for_the_language_that_was_surely_spoken() -> None:
+def test_what_was_surely_spoken_is_likely_and_a_syllable_is_taken_for_it() -> None:
     sim = Simulation(request(source=None))
-    sim.hear(word(1, 20), silence(30), word(2, 100), silence(30), word(3, 20), silence(30))
+    sim.hear(word(1, 12), silence(30), word(2, 100), silence(30), word(3, 12), silence(30))
     sim.hear(word(4, 100), silence(30))
     hints = [work.language for work in sim.started if isinstance(work, Interpret | Foresee)]
-    assert hints == [None, None, ENGLISH, None]
+    assert hints == [None, None, ENGLISH, Likely(ENGLISH)]
+
+
+def test_partials_follow_a_change_of_language_and_begin_anew() -> None:
+    sim = Simulation(request(source=None, partials=True), foresight=False, auto=False)
+    for language, text in ((ENGLISH, "No"), (PORTUGUESE, "Não sei"), (PORTUGUESE, "Não sei bem")):
+        sim.hear(word(1, 40))
+        sim.works.pop(work_id := sim.only(Guess))
+        sim.perform(sim.session.complete(work_id, Interpretation(text, language, 0.9)))
+    partials = sim.told(Partial)
+    assert [(partial.language, partial.text) for partial in partials] == [
+        ("en", "No"),
+        ("pt", "Não"),
+        ("pt", "Não sei"),
+    ]
+    assert [partial.confirmed_chars for partial in partials] == [0, 0, 3]
+    hints = [work.language for work in sim.started if isinstance(work, Guess)]
+    assert hints == [None, Likely(ENGLISH), Likely(PORTUGUESE)]
 
 
 def test_a_language_that_was_given_is_always_used() -> None:

@@ -7,6 +7,7 @@ from speech_translator.engines.whisper_decoding import (
     Decode,
     best_of,
     compression,
+    detected,
     is_doubtful,
     is_failure,
     is_loop,
@@ -33,6 +34,24 @@ def decode(
 
 def doubtful(made: Decode, limit: int = 100, words: range | list[int] | None = None) -> bool:
     return is_doubtful(made, limit, list(range(20)) if words is None else words)
+
+
+@pytest.mark.parametrize(
+    ("found", "likely", "language"),
+    [
+        ([("pt", 0.4), ("en", 0.3)], None, "pt"),
+        ([("pt", 0.4), ("en", 0.3)], "en", "en"),  # in doubt it is what it was
+        ([("pt", 0.9), ("en", 0.05)], "en", "pt"),
+        ([("pt", 0.6), ("gl", 0.3), ("en", 0.01)], "en", "pt"),
+        ([("nn", 0.2), ("cy", 0.1), ("en", 0.01)], "en", "en"),  # nobody knows: no change
+        ([("en", 0.2), ("pt", 0.1)], "en", "en"),
+        ([("pt", 0.9), ("en", 0.05)], "xx", "pt"),
+    ],
+)
+def test_another_language_must_be_much_surer_than_the_likely_one(
+    found: list[tuple[str, float]], likely: str | None, language: str
+) -> None:
+    assert detected(found, likely) == (language, dict(found)[language])
 
 
 def test_a_plain_sentence_is_believed() -> None:

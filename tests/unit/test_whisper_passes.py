@@ -80,6 +80,7 @@ class Model:
     asked: list[dict[str, Any]] = field(default_factory=list)
     device: str = "cpu"
     n_mels: int = 80
+    doubts: list[tuple[str, float]] = field(default_factory=list)
 
     def encode(self, features: Any, *, to_cpu: bool) -> np.ndarray:
         rows, _, frames = np.asarray(features).shape
@@ -87,6 +88,8 @@ class Model:
         return np.zeros((rows, frames // 2, 4), np.float32)
 
     def detect_language(self, encoded: np.ndarray) -> list[list[tuple[str, float]]]:
+        if self.doubts:
+            return [self.doubts] * len(encoded)
         return [[(self.languages[row % len(self.languages)], 0.8)] for row in range(len(encoded))]
 
     def generate(self, encoded: Any, prompts: list[list[int]], **search: Any) -> list[Answer]:
@@ -289,6 +292,14 @@ def test_words_have_times_of_the_clip_also_behind_a_resumption() -> None:
 def test_a_script_does_not_matter_to_what_is_spoken_and_the_answer_keeps_it() -> None:
     (transcript,) = transcribe(Model([Answer(said("good"))]), call(language="pt-Brai"))
     assert transcript.language == "pt-Brai"
+
+
+def test_what_was_spoken_before_is_still_spoken_where_another_language_is_not_surer() -> None:
+    model = Model([Answer(said("good"))] * 2, languages=["<|pt|>"])
+    model.doubts = [("<|pt|>", 0.4), ("<|en|>", 0.3)]
+    heard = transcribe(model, call(language=None, likely="en"), call(language=None))
+    assert [transcript.language for transcript in heard] == ["en", "pt"]
+    assert [transcript.language_confidence for transcript in heard] == [0.3, 0.4]
 
 
 def test_languages_and_clips_that_the_model_cannot_take_are_refused() -> None:
