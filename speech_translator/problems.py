@@ -24,6 +24,9 @@ from speech_translator.errors import SpeechTranslatorError
 _DENIAL = "websocket.http.response"
 """ASGI's extension by which a handshake is answered like any request."""
 
+ERROR_KEY = "error"
+"""Where in a connection's state the code of its error is."""
+
 PROBLEM_TYPE = "application/problem+json"
 _STATUS: Mapping[type[SpeechTranslatorError], int] = {
     SpeechTranslatorError: 500,
@@ -106,6 +109,26 @@ def problem(error: SpeechTranslatorError, request_id: str) -> dict[str, object]:
     return {**members, **error.details, **members}  # details stand after, and replace nothing
 
 
+def note_error(scope: Scope, error: SpeechTranslatorError) -> None:
+    """Leave the error's code where whoever accounts for the request finds it."""
+    scope.setdefault("state", {})[ERROR_KEY] = error.code
+
+
+class _Problem(Response):
+    """A problem document; once it is sent, its code is known to who accounts for the request."""
+
+    def __init__(
+        self, error: SpeechTranslatorError, body: bytes, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(body, status_of(error), headers, PROBLEM_TYPE)
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        note_error(scope, self._error)
+        await super().__call__(scope, receive, send)
+
+
 def problem_response(
     error: SpeechTranslatorError, request_id: str, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -120,12 +143,7 @@ def problem_response(
     begun = isinstance(error, errors.PayloadTooLarge) and error.begun
     if begun or isinstance(error, errors.BodyTimeout):
         sent["Connection"] = "close"  # the rest of the body may never come, or never end
-    return Response(
-        orjson.dumps(problem(error, request_id), default=str),
-        status_code=status_of(error),
-        headers=sent,
-        media_type=PROBLEM_TYPE,
-    )
+    return _Problem(error, orjson.dumps(problem(error, request_id), default=str), sent)
 
 
 def request_id_of(connection: HTTPConnection) -> str:

@@ -120,6 +120,12 @@ def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
         running.add_metric((name,), status.in_flight)
         restarts.add_metric((name,), status.restarts)
     yield from (states, queued, running, restarts)
+    lost = counter("decoders_lost", "Decoders that crashed, hung or were killed at work.")
+    lost.add_metric((), services.decoders.decoders_lost)
+    yield lost
+    draining = gauge("draining", "1 while the service is about to stop.")
+    draining.add_metric((), float(state.draining))
+    yield draining
     yield from _health_figures(state.health)
     yield _breaker_figures(services.breakers)
     tasks = gauge("event_loop_tasks", "Tasks of the event loop.")

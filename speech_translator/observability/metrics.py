@@ -52,6 +52,7 @@ class Metrics:
         self._requests = self._counter(
             "http_requests", "HTTP requests answered.", "route", "method", "status"
         )
+        self._errors = self._counter("errors", "Answers with an error, by its code.", "code")
         self._request_seconds = self._histogram(
             "http_request_seconds",
             "Time from the head of a request to the end of its answer.",
@@ -132,6 +133,10 @@ class Metrics:
         requests, request_seconds = self._http_children(route, method, status // 100 * 100)
         requests.inc()
         request_seconds.observe(seconds)
+
+    def error(self, code: str) -> None:
+        """A request was answered with an error, or a socket refused; codes are a fixed set."""
+        self._errors.labels(code).inc()
 
     def batch_done(self, engine: str, size: int, queue_wait_s: float, seconds: float) -> None:
         """One batch of ``size`` calls; ``queue_wait_s`` is the longest wait in it."""

@@ -53,6 +53,7 @@ class ScriptedDecoders:
     answer: Callable[[bytes], Any] | None = None
     seen: list[bytes] = field(default_factory=list)
     nursery_pid: int | None = 1
+    decoders_lost: int = 0
 
     async def decode(self, source: Any, *, max_seconds: float, deadline: object) -> Any:
         data = source.read()

@@ -128,3 +128,26 @@ async def test_a_sockets_line_says_how_it_ended_and_how_much_passed():
     assert (left.status, left.close_code, left.bytes_in) == (101, 1001, 5)
     refused = await exchanged({"type": "websocket.close", "code": 1008})
     assert (refused.status, refused.close_code) == (403, None)
+
+
+async def test_an_error_is_named_and_counted_by_its_code(api):
+    key = {"X-API-Key": (await make(api))["api_key"]}
+    asked = api.client.post
+    await asked("/translate/text", json={**TEXT, "text": ""}, headers=key)
+    await asked("/translate/text", json=TEXT)
+    await asked("/translate", json={"q": "Hello.", "source": "en", "target": "xx"}, headers=key)
+    await api.client.get("/nowhere")
+    await api.client.get("/languages", headers={"host": "elsewhere.example"})
+    await asked("/translate/text", json=TEXT, headers=key)
+    codes = [line["error"] for line in requests(api)[-6:]]
+    assert codes == [
+        "empty_text", "unauthenticated", "unknown_language", "not_found", "untrusted_host", None
+    ]  # fmt: skip
+    api.app.state.api.drain()
+    await asked("/translate/text", json=TEXT, headers=key)
+    assert requests(api)[-1]["error"] == "draining"
+    figures = (await api.client.get("/metrics")).text
+    for code in (*codes[:5], "draining"):
+        assert f'speech_translator_errors_total{{code="{code}"}} 1.0' in figures
+    assert "speech_translator_draining 1.0" in figures
+    assert "speech_translator_decoders_lost_total 0.0" in figures

@@ -46,7 +46,7 @@ from speech_translator.errors import (
     SpeechTranslatorError,
     Unauthenticated,
 )
-from speech_translator.problems import retry_after_of, status_of
+from speech_translator.problems import note_error, retry_after_of, status_of
 from speech_translator.scalability.results import Translation
 from speech_translator.security.guard import Caller, address_block, credential_of, peer_of
 from speech_translator.security.scopes import Scope
@@ -115,6 +115,7 @@ async def _answered(request: Request, route: Route) -> Response:
     try:
         return await route(request)
     except SpeechTranslatorError as error:
+        note_error(request.scope, error)
         status = status_of(error)
         if isinstance(error, Unauthenticated):
             status = _FORBIDDEN if error.details.pop("given", False) else _REFUSED

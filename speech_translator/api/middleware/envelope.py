@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,6 +14,7 @@ from speech_translator.api.middleware.exchange import Exchange, SocketExchange, 
 from speech_translator.errors import Draining, Overloaded, ShuttingDown, SpeechTranslatorError
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import UNMATCHED
+from speech_translator.problems import ERROR_KEY
 from speech_translator.security.answer_headers import identified
 
 _QUIET = frozenset({"/health", "/health/simple", "/health/live", "/health/ready", "/metrics"})
@@ -99,12 +101,14 @@ class Envelope:
         try:
             await self._app(scope, exchange.receive, exchange.send)
         finally:
+            self._count_error(exchange.state)
             self._log.info(
                 "socket",
                 request_id=exchange.state["request_id"],
                 **who(exchange.state),
                 route=_route_of(scope),
                 status=exchange.status or 500,
+                error=exchange.state.get(ERROR_KEY),
                 close_code=exchange.close_code,
                 duration_ms=round((time.perf_counter() - started) * 1000, 2),
                 bytes_in=exchange.bytes_in,
@@ -119,11 +123,17 @@ class Envelope:
             return Overloaded("The service is at its limit.")
         return None
 
+    def _count_error(self, state: dict[str, Any]) -> None:
+        code = state.get(ERROR_KEY)
+        if code is not None:
+            self._metrics.error(code)
+
     def _account(self, scope: Scope, method: str, exchange: Exchange, seconds: float) -> None:
         """One log line and the metrics of a finished request."""
         route = _route_of(scope)
         status = exchange.status or 500
         self._metrics.request_done(route, method, status, seconds)
+        self._count_error(exchange.state)
         write = self._log.debug if route in _QUIET else self._log.info
         write(
             "request",
@@ -132,6 +142,7 @@ class Envelope:
             method=method,
             route=route,
             status=status,
+            error=exchange.state.get(ERROR_KEY),
             duration_ms=round(seconds * 1000, 2),
             bytes_in=exchange.bytes_in,
             bytes_out=exchange.bytes_out,
