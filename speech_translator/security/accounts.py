@@ -277,6 +277,18 @@ class Accounts:
             raise NotFound(_NO_KEY)
         await self._changed(KeyChanged(key_id))
 
+    async def issue_token(
+        self, principal: Principal, scopes: frozenset[Scope] | None, actor: Actor
+    ) -> str:
+        """A token for what a key opens, or for a part of it; see ``Tokens.issue``.
+
+        Raises:
+            StoreUnavailable: the database does not answer; what is not written down is not made.
+        """
+        entry = self._trail.on_key("token.issue", principal.key_id, actor)
+        await self.audit.append(entry)
+        return await self.tokens.issue(principal, scopes)
+
     async def revoke_token(self, text: str, actor: Actor) -> None:
         """Close a token before its end. Raises what ``TokenAuthenticator.revoke`` does."""
         await self.tokens.revoke(

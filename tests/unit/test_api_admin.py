@@ -74,6 +74,7 @@ async def test_every_act_that_changes_something_is_in_it(api):
         ("anonymous", "key.bootstrap"),
         ("root", "key.create"),
         ("ann", "key.rotate"),
+        ("ann", "token.issue"),
         ("ann", "token.revoke"),
         ("root", "key.revoke"),
         ("root", "user.export"),
@@ -85,7 +86,8 @@ async def test_every_act_that_changes_something_is_in_it(api):
         f"key:{eve['key_id']}",
         f"key:{first['key_id']}",
     ]
-    assert found[6][2] == "user:ann"
+    assert {subject for _, _, subject, _ in found[4:6]} == {f"key:{new['key_id']}"}
+    assert found[7][2] == "user:ann"
     text = json.dumps(await audit(api, admin))
     for secret in (first["api_key"], new["api_key"], token, "Hello"):
         assert secret not in text
@@ -212,7 +214,7 @@ async def test_an_erased_user_is_gone_and_their_keys_open_nothing(api):
     assert answer.status_code == 200
     body = answer.json()
     assert body["erased"] == {
-        "audit": 1, "keys": 1, "usage": 1, "requests": 1, "live_sessions": 0,
+        "audit": 2, "keys": 1, "usage": 1, "requests": 1, "live_sessions": 0,
     }  # fmt: skip
     for headers in (by(made), {"Authorization": f"Bearer {token}"}):
         assert (await translate(api, headers)).status_code == 401

@@ -71,11 +71,12 @@ async def create_token(request: Request) -> Response:
     if principal is None:
         await state.guard.limit_keyless(_PAGE_TOKENS)
     accounts = await accounts_of(request)
+    actor = actor_of(request, principal)
     if principal is None:
-        principal = await accounts.page_holder(actor_of(request, None))
+        principal = await accounts.page_holder(actor)
     if scopes is not None and not principal.may_make(principal.tier, scopes):
         raise Forbidden("The key does not open all of these scopes.")
-    text = await accounts.tokens.issue(principal, scopes)
+    text = await accounts.issue_token(principal, scopes, actor)
     answer = TokenAnswer(access_token=text, expires_in=accounts.tokens.life_s)
     return no_store(answer)
 
