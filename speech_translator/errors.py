@@ -15,6 +15,7 @@
     │   ├── Unauthenticated           unauthenticated      no key or token, or none that is valid
     │   ├── Forbidden                 forbidden            the key lacks a scope, or owns it not
     │   ├── LimitExceeded             limit_exceeded       a rate limit or a quota is used up
+    │   ├── Suspended                 suspended            their inputs crashed an engine too often
     │   ├── IdempotencyInProgress     idempotency_in_progress  the same request is at work
     │   ├── IdempotencyKeyReused      idempotency_key_reused   for another request
     │   ├── AnswerNotKept             answer_not_kept      done, and cannot be told again
@@ -157,6 +158,18 @@ class LimitExceeded(InvalidRequest):
     """A limit or quota is used up; ``retry_after`` is in seconds, None where no wait is sure."""
 
     code = "limit_exceeded"
+
+    def __init__(
+        self, message: str, *, retry_after: float | None = None, **details: object
+    ) -> None:
+        super().__init__(message, **details)
+        self.retry_after = retry_after
+
+
+class Suspended(InvalidRequest):
+    """The caller's inputs ended an engine too often; ``retry_after`` is in seconds."""
+
+    code = "suspended"
 
     def __init__(
         self, message: str, *, retry_after: float | None = None, **details: object

@@ -39,6 +39,7 @@ _STATUS: Mapping[type[SpeechTranslatorError], int] = {
     errors.Unauthenticated: 401,
     errors.Forbidden: 403,
     errors.LimitExceeded: 429,
+    errors.Suspended: 429,
     errors.IdempotencyInProgress: 409,
     errors.AnswerNotKept: 409,
     errors.NotFound: 404,

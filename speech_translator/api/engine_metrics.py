@@ -26,6 +26,7 @@ from speech_translator.scalability.events import (
     EngineOutgrown,
     EngineRestarting,
     FellBack,
+    OwnerSuspended,
     Quarantined,
     RetryWithheld,
 )
@@ -35,6 +36,7 @@ _TROUBLE = (
     EngineOutgrown,
     EngineRestarting,
     Quarantined,
+    OwnerSuspended,
     RetryWithheld,
     FellBack,
 )

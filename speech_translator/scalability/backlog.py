@@ -42,6 +42,11 @@ class Backlog:
         """As ``BatchQueue.gives_way``: what has been begun once is not given up."""
         return self._queue.gives_way(job)
 
+    def of(self, owner: str) -> list[Job]:
+        """Everything of an owner that waits."""
+        apart = [*self._suspects, *(job for half in self._halves for job in half)]
+        return [*(job for job in apart if job.owner == owner), *self._queue.of(owner)]
+
     def halve(self, jobs: list[Job]) -> None:
         """A batch raised: run each half by itself."""
         middle = len(jobs) // 2

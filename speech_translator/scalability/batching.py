@@ -148,6 +148,10 @@ class BatchQueue:
             return found if found.weight == job.weight and fairer else None
         return None
 
+    def of(self, owner: str) -> list[Job]:
+        """Jobs of an owner that wait."""
+        return [job for line in self._lines.values() for job in line.of(owner)]
+
     def drain(self) -> list[Job]:
         """Take out everything, the most urgent first."""
         jobs = [job for line in self._lines.values() for job in line]

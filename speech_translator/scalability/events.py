@@ -77,6 +77,15 @@ class Quarantined:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerSuspended:
+    """Too many inputs of an owner were convicted: for ``seconds`` none of theirs is taken."""
+
+    engine: str
+    owner: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallRejected:
     """A call was refused at the door, or gave way to another. ``reason`` is the error's code."""
 
@@ -118,6 +127,7 @@ BrokerEvent = (
     | EngineRestarting
     | BatchDone
     | Quarantined
+    | OwnerSuspended
     | CallRejected
     | CallRetried
     | RetryWithheld

@@ -106,6 +106,10 @@ class FairLine(Generic[J]):
         share = max(1, most // max(1, len(owners)))
         return [one for owner in owners for one in islice(self._lines[owner], share)][:most]
 
+    def of(self, owner: str) -> list[J]:
+        """Jobs of an owner that wait, in order."""
+        return list(self._lines.get(owner, ()))
+
     def length(self, owner: str) -> int:
         """Jobs of an owner that wait."""
         return len(self._lines.get(owner, ()))

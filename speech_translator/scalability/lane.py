@@ -108,14 +108,14 @@ class Lane:
 
         Raises:
             ShuttingDown, EngineUnavailable, CircuitOpen, PoisonousInput, EngineTimeout,
-            Overloaded: refused.
+            Suspended, Overloaded: refused.
         """
         if self._closed:
             raise _shutting_down()
         if self.state() in {"failed", "missing"}:
             raise self._unavailable()
         self._breaker.check()
-        suspect = self._trial.is_suspect(job.call)
+        suspect = self._trial.is_suspect(job)
         if self._full():
             self._make_room(job)
         if suspect:

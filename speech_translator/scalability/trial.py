@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from speech_translator.engines.values import Call, Result
+from speech_translator.engines.values import Result
 from speech_translator.errors import (
     EngineFailed,
     EngineTimeout,
     PoisonousInput,
     SpeechTranslatorError,
+    Suspended,
 )
 from speech_translator.reliability.deadlines import Clock
 from speech_translator.scalability.backlog import Backlog
 from speech_translator.scalability.batching import Job
 from speech_translator.scalability.engine_host import Exit
-from speech_translator.scalability.events import BrokerEvent, Quarantined
+from speech_translator.scalability.events import BrokerEvent, OwnerSuspended, Quarantined
+from speech_translator.scalability.offenders import Offenders
 from speech_translator.scalability.seats import Batch, Seat
 from speech_translator.scalability.suspects import Docket, End, guilty
 
@@ -48,16 +50,21 @@ class Trial:
         self._backlog = backlog
         self._tell = tell
         self._docket = Docket(clock)
+        self._offenders = Offenders(clock)
         self._works = False
         self._convictions = 0  # since the last answer
 
-    def is_suspect(self, call: Call) -> bool:
+    def is_suspect(self, job: Job) -> bool:
         """Whether a new call was in a process that ended, so that it has to run alone.
 
         Raises:
             PoisonousInput, EngineTimeout: it was convicted.
+            Suspended: too many of its owner's were.
         """
-        standing = self._docket.standing(call)
+        wait = self._offenders.wait(job.owner)
+        if wait:
+            raise _suspended(wait)
+        standing = self._docket.standing(job.call)
         if standing is not None and standing != "suspect":
             raise _convicted(hangs=standing == "hangs")
         return standing is not None
@@ -106,6 +113,11 @@ class Trial:
         digest = self._docket.convict(job.call, "hangs" if hangs else "crashes")
         self._tell(Quarantined(self._engine, digest.hex()))
         fail(job, _convicted(hangs=hangs))
+        wait = self._offenders.convicted(job.owner)
+        if wait:
+            self._tell(OwnerSuspended(self._engine, job.owner, wait))
+            for other in self._backlog.of(job.owner):
+                fail(other, _suspended(wait))
 
     def _absolve(self, job: Job) -> None:
         if job.strikes:
@@ -116,6 +128,13 @@ def _convicted(*, hangs: bool) -> SpeechTranslatorError:
     if hangs:
         return EngineTimeout("The engine did not answer this input in its time, twice.")
     return PoisonousInput("This input crashed its engine twice and is refused.")
+
+
+def _suspended(wait: float) -> Suspended:
+    return Suspended(
+        "Too many of your inputs crashed this engine; it takes none of yours for a while.",
+        retry_after=round(wait, 1),
+    )
 
 
 def fail(job: Job, error: SpeechTranslatorError) -> None:

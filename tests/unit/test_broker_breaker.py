@@ -178,7 +178,7 @@ async def test_inputs_that_end_their_process_do_not_open_it() -> None:
     world.host.ready()
     await serve(world, "bob")
     for number in range(8):
-        (poison,) = await world.asked(f"poison {number}")
+        (poison,) = await world.asked(f"poison {number}", owner=f"owner {number}")
         for _ in range(2):
             world.host.end()
             world.host.again()

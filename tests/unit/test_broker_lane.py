@@ -17,14 +17,17 @@ from speech_translator.errors import (
     Overloaded,
     PoisonousInput,
     ShuttingDown,
+    Suspended,
 )
 from speech_translator.scalability.events import (
     BatchDone,
     CallRejected,
     EngineExited,
     EngineRestarting,
+    OwnerSuspended,
     Quarantined,
 )
+from speech_translator.scalability.offenders import FIRST_S, TOLERATED
 from speech_translator.scalability.pace import SHORT_BATCH_S, batch_timeout
 from speech_translator.scalability.suspects import KILLS_ALONE
 from tests.support.broker_lane import World, outcome
@@ -394,7 +397,7 @@ async def test_an_engine_that_never_answered_blames_no_input() -> None:
 async def test_a_conviction_does_not_make_the_engine_look_bad() -> None:
     world = await served()
     for number in range(20):
-        answers = await world.asked(f"bad {number}")
+        answers = await world.asked(f"bad {number}", owner=f"owner {number}")
         world.host.end()
         world.host.again()
         pause = world.host.end()
@@ -406,11 +409,57 @@ async def test_a_conviction_does_not_make_the_engine_look_bad() -> None:
     assert world.lane.status().state == "ready"
 
 
+async def convicted(world: World, text: str, owner: str) -> object:
+    """What becomes of an input that ends the process twice."""
+    (answer,) = await world.asked(text, owner=owner)
+    for _ in range(2):
+        world.host.end()
+        world.host.again()
+    return outcome(answer)
+
+
+async def test_who_ends_the_process_again_and_again_is_left_out_and_others_are_not() -> None:
+    world = await served()
+    for number in range(TOLERATED):
+        assert await convicted(world, f"bad {number}", "eve") is PoisonousInput
+    with pytest.raises(Suspended) as refused:
+        world.ask("bad again", owner="eve")
+    assert refused.value.retry_after == FIRST_S
+    assert world.told(OwnerSuspended) == [OwnerSuspended("echo", "eve", FIRST_S)]
+    answers = await world.asked("good", owner="ada")
+    world.host.answer()
+    assert outcome(answers[0]) == "pt:good"
+    world.now += FIRST_S
+    assert await convicted(world, "worse", "eve") is PoisonousInput
+    with pytest.raises(Suspended) as refused:
+        world.ask("still bad", owner="eve")
+    assert refused.value.retry_after == 2 * FIRST_S
+
+
+async def test_what_waits_of_who_is_left_out_is_not_begun() -> None:
+    world = await served()
+    for number in range(TOLERATED - 1):
+        await convicted(world, f"bad {number}", "eve")
+    bad, late = await world.asked("bad", "late", owner="eve")
+    world.host.end()
+    world.host.again()
+    other, suspect = await world.asked("other", owner="ada"), world.ask("suspect", owner="eve")
+    world.host.end()
+    world.host.again()
+    assert [outcome(answer) for answer in (bad, late, *suspect)] == [
+        PoisonousInput,
+        Suspended,
+        Suspended,
+    ]
+    world.host.answer()
+    assert outcome(other[0]) == "pt:other"
+
+
 async def test_an_engine_that_ends_on_everything_stops_blaming_its_inputs() -> None:
     world = await served()
     outcomes = []
     for number in range(10):
-        answers = await world.asked(f"innocent {number}")
+        answers = await world.asked(f"innocent {number}", owner=f"owner {number}")
         world.host.end()
         world.host.again()
         world.host.end()
