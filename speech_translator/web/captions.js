@@ -4,18 +4,19 @@ export class Captions {
   finals = []; // {start, end, text, language, translation, target}
   #partials = new Map();
 
-  // Takes an event; true where something changed. A session that could not be resumed goes on in a
-  // new one, whose segments count anew.
-  take(event, offset, session, target) {
+  // Takes an event; true where something changed. shown: {target, others}, the language to show and
+  // those that others read. A session that could not be resumed goes on in a new one, whose segments
+  // count anew.
+  take(event, offset, session, shown) {
     const key = `${session}:${event.segment_id}`;
     if (event.type === "partial") {
-      if (event.text) this.#partials.set(key, caption(event, offset, target));
+      if (event.text) this.#partials.set(key, caption(event, offset, shown));
       else this.#partials.delete(key);
       return true;
     }
     if (event.type === "final") {
       this.#partials.delete(key);
-      this.finals.push(caption(event, offset, target));
+      this.finals.push(caption(event, offset, shown));
       return true;
     }
     return event.type === "error" && this.#partials.delete(key);
@@ -30,9 +31,11 @@ export class Captions {
   }
 }
 
-// One target was asked for at a time; what ended before another one was has its own.
-function caption(event, offset, wanted) {
-  const [[target, translation]] = [...Object.entries(event.translations), [wanted, ""]];
+// What ended before another target was chosen is shown in the one that it has.
+function caption(event, offset, { target: wanted, others = [] }) {
+  const { [wanted]: translated, ...rest } = event.translations;
+  const before = Object.keys(rest).find((code) => !others.includes(code));
+  const target = translated === undefined ? (before ?? wanted) : wanted;
   return {
     start: event.start + offset,
     end: event.end + offset,
@@ -40,7 +43,7 @@ function caption(event, offset, wanted) {
     // Counted in characters as Python counts them, which are not always one unit in JavaScript.
     confirmed: [...event.text].slice(0, event.confirmed_chars ?? Infinity).join(""),
     language: event.language ?? "",
-    translation,
+    translation: event.translations[target] ?? "",
     target,
   };
 }
@@ -80,7 +83,7 @@ export class ReadCaptions {
 
   // A final that could not be translated is read as it was said.
   #read(event) {
-    const asSpoken = caption({ ...event, translations: {} }, 0, "");
+    const asSpoken = caption({ ...event, translations: {} }, 0, { target: "" });
     const spoken = !this.language || event.language === this.language;
     const translated = event.translations[this.language];
     if (spoken || (event.type === "final" && translated === undefined)) return asSpoken;

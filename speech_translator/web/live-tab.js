@@ -9,6 +9,7 @@ import { exportButtons } from "./exports.js";
 import { inputPicker } from "./input-picker.js";
 import { canSpeak, languagePickers, nameOf } from "./languages.js";
 import { LiveClient } from "./live-client.js";
+import { moreLanguages } from "./more-languages.js";
 import { startPresenter } from "./presenter.js";
 import { startShare } from "./share.js";
 import { Speaker } from "./speaker.js";
@@ -26,6 +27,7 @@ const settings = [source, input, speech, bargeIn, share]; // that hold for a who
 const list = new CaptionList("live");
 const picker = inputPicker(input);
 const link = startShare({ onStop: () => client?.unshare() });
+const more = moreLanguages(target, { isShared: () => share.checked, onChange: retarget });
 
 let captions = new Captions();
 let client = null;
@@ -51,6 +53,7 @@ function showNames() {
   if (!on && !canSpeak(target.value)) speech.checked = false;
   speech.disabled = on || !canSpeak(target.value);
   bargeIn.disabled = on || !speech.checked;
+  more.show();
 }
 
 // Translates into another language from here on.
@@ -59,7 +62,13 @@ function retarget() {
   client?.update({ target_languages: targets(), speech: speech.checked && canSpeak(target.value) });
 }
 
-const targets = () => (target.value ? [target.value] : []);
+function notShared() {
+  link.hide();
+  share.checked = false;
+  retarget(); // nobody reads the further languages
+}
+
+const targets = () => [target.value, ...more.chosen()].filter(Boolean);
 
 function running(on) {
   start.hidden = on;
@@ -72,7 +81,7 @@ function running(on) {
 
 function onEvent(event, offset, session) {
   if (event.type === "ready") link.show(event);
-  if (event.type === "unshared") link.hide();
+  if (event.type === "unshared") notShared();
   if (event.type === "audio") speaker?.play(event);
   if (event.type === "speech_stopped") speaker?.hush();
   if (event.type === "final") {
@@ -82,7 +91,8 @@ function onEvent(event, offset, session) {
   if (event.type === "warning" || event.type === "error") {
     if (event.type === "error" || has(event.code)) say(event);
   }
-  if (captions.take(event, offset, session, target.value)) list.draw(captions);
+  const shown = { target: target.value, others: more.chosen() };
+  if (captions.take(event, offset, session, shown)) list.draw(captions);
 }
 
 async function onState(name, problem) {
@@ -178,7 +188,7 @@ export function startLiveTab() {
   byId("live-clear").addEventListener("click", clear);
   source.addEventListener("change", showNames);
   target.addEventListener("change", retarget);
-  speech.addEventListener("change", showNames);
+  for (const choice of [speech, share]) choice.addEventListener("change", showNames);
   window.addEventListener("online", () => client?.retryNow());
   whenLanguageChanges(() => {
     showNames();

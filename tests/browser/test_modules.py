@@ -170,20 +170,49 @@ def test_captions_count_characters_as_the_service_does(page: Page) -> None:
           const event = (rest) => ({segment_id: 1, start: 1, end: 2, language: "en",
             translations: {}, ...rest});
           const partial = event({type: "partial", text: "🙂 good day", confirmed_chars: 6});
-          captions.take(partial, 0, 1, "pt");
+          captions.take(partial, 0, 1, {target: "pt"});
           const [{confirmed}] = captions.partials;
-          captions.take(event({type: "partial", text: ""}), 0, 1, "pt");
+          captions.take(event({type: "partial", text: ""}), 0, 1, {target: "pt"});
           const back = captions.partials.length;
-          captions.take(partial, 0, 1, "pt");
+          captions.take(partial, 0, 1, {target: "pt"});
           const final = (text, pt) => event({type: "final", text, translations: {pt}});
-          captions.take(final("Good.", "Bom."), 0, 1, "pt");
-          captions.take(event({type: "partial", text: "And", confirmed_chars: 0}), 10, 2, "pt");
-          captions.take(final("And?", "E?"), 10, 2, "pt");
+          captions.take(final("Good.", "Bom."), 0, 1, {target: "pt"});
+          const pt = {target: "pt"};
+          captions.take(event({type: "partial", text: "And", confirmed_chars: 0}), 10, 2, pt);
+          captions.take(final("And?", "E?"), 10, 2, pt);
           return [confirmed, back, captions.partials.length,
             captions.finals.map(({start, text, translation}) => [start, text, translation])];
         }""",
     )
     assert found == ["🙂 good", 0, 0, [[1, "Good.", "Bom."], [11, "And?", "E?"]]]
+
+
+@pytest.mark.parametrize(
+    ("translations", "target", "others", "shown"),
+    [
+        ({"es": "Sí.", "pt": "Sim."}, "pt", ["es"], ["pt", "Sim."]),
+        ({"es": "Sí."}, "pt", ["es"], ["pt", ""]),  # it failed; what others read is not it
+        ({"fr": "Oui.", "es": "Sí."}, "pt", ["es"], ["fr", "Oui."]),  # another one was chosen
+        ({"es": "Sí."}, "", ["es"], ["", ""]),
+        ({}, "pt", [], ["pt", ""]),
+    ],
+)
+def test_of_several_translations_the_chosen_one_is_shown(
+    page: Page, translations: dict[str, str], target: str, others: list[str], shown: list[str]
+) -> None:
+    found = run(
+        page,
+        """async ([translations, target, others]) => {
+          const {Captions} = await import("./assets/captions.js");
+          const captions = new Captions();
+          const event = {type: "final", segment_id: 1, start: 0, end: 1, text: "Yes."};
+          captions.take({...event, language: "en", translations}, 0, 1, {target, others});
+          const [{target: language, translation}] = captions.finals;
+          return [language, translation];
+        }""",
+        [translations, target, others],
+    )
+    assert found == shown
 
 
 SOCKETS = """

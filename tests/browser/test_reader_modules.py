@@ -16,20 +16,24 @@ READER = """
   const answers = [];
   const waits = [];
   const plain = window.setTimeout;
+  let isQuiet = () => {};
   // Waits pass at once, and the clock with them; that for a quiet connection does not end.
   window.setTimeout = (call, ms) => {
-    if (ms === 45000) return 0;
+    if (ms === 45000) {
+      isQuiet = call;
+      return 0;
+    }
     waits.push(ms);
     time += ms;
     return plain(call, 0);
   };
   const reader = new CaptionReader({
     now: () => time,
-    open: async (lastId) => {
+    open: async (lastId, signal) => {
       asked.push(lastId);
       const answer = answers.shift();
       if (answer === undefined) throw new TypeError("no network");
-      return answer;
+      return typeof answer === "function" ? answer(signal) : answer;
     },
     onEvent: (event) => events.push(event),
     onState: (name, reason) => states.push(reason ? `${name}: ${reason}` : name),
@@ -141,6 +145,24 @@ def test_a_full_session_is_asked_again_when_it_says_and_a_lost_one_given_up(page
     assert [wait // 10_000 for wait in waits] == [1, 2]
     assert last == "ended: lost"
     assert 600_000 <= passed <= 620_000
+
+
+def test_a_connection_that_tells_nothing_is_taken_for_broken(page: Page) -> None:
+    """Not even the comments that come in silence."""
+    states = reading(
+        page,
+        """
+        answers.push((signal) => new Response(new ReadableStream({
+          start(body) {
+            signal.addEventListener("abort", () => body.error(signal.reason));
+            plain(() => isQuiet(), 20);
+          },
+        })), told(event("done", {reason: "end"})));
+        await reader.run();
+        return states;
+        """,
+    )
+    assert states == ["connecting", "following", "reconnecting", "following", "ended: end"]
 
 
 def test_what_no_later_try_changes_is_told(page: Page) -> None:

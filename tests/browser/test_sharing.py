@@ -67,6 +67,34 @@ def test_others_read_along_by_a_link(open_page: OpenPage) -> None:
     expect(speaker.locator("#live-link")).to_be_hidden()
 
 
+def test_readers_have_languages_that_the_speaker_does_not_see(open_page: OpenPage) -> None:
+    """Spanish is one of those that Apertium adds."""
+    speaker = open_page()
+    more = speaker.locator("#live-more")
+    expect(more).to_be_hidden()
+    speaker.select_option("#live-source", "en")
+    speaker.select_option("#live-target", "pt")
+    speaker.check("#live-share")
+    expect(more.locator("[value=pt]")).to_have_count(0)
+    more.select_option("es")
+    link = share(speaker)
+    reader = open_page(link, ready=f"{STATE}[data-state=following]", locale="es-MX")
+    expect(reader.locator("#reader-language")).to_have_value("es")
+    expect(reader.locator("#reader-finals p")).to_have_attribute("lang", "es", timeout=SOON)
+    spanish = captions(reader, "source", "#reader-finals")
+    expect(speaker.locator("#live-finals .translation")).to_have_attribute("lang", "pt")
+    assert captions(speaker, "translation") != spanish
+    reader.select_option("#reader-language", "pt")
+    assert captions(reader, "source", "#reader-finals") == captions(speaker, "translation")
+
+    speaker.click("#live-unshare")
+    expect(more).to_be_hidden()
+    expect(speaker.locator("#live-share")).not_to_be_checked()
+    expect(speaker.locator("#live-problem")).to_be_empty()
+    speaker.click("#live-stop")
+    expect(speaker.locator("#live-state")).to_have_text("ended", timeout=SOON)
+
+
 def test_a_speaker_who_shares_no_longer_is_not_read(open_page: OpenPage) -> None:
     speaker = open_page()
     link = share(speaker)

@@ -62,12 +62,11 @@ def test_no_text_becomes_markup_and_none_is_run():
 
 
 def test_each_text_of_the_page_is_in_every_language():
-    texts = (WEB / "texts.js").read_text(encoding="utf-8")
     english, portuguese = (
-        dict.fromkeys(re.findall(r'^  "?([\w-]+)"?:', block, re.MULTILINE))
-        for block in re.findall(
-            r"^const (?:EN|PT) = \{\n(.*?)^\};", texts, re.MULTILINE | re.DOTALL
+        dict.fromkeys(
+            re.findall(r'^  "?([\w-]+)"?:', (WEB / name).read_text(encoding="utf-8"), re.MULTILINE)
         )
+        for name in ("texts-en.js", "texts-pt.js")
     )
     assert list(english) == list(portuguese)
     named = set()
