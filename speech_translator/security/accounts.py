@@ -265,6 +265,18 @@ class Accounts:
         self._page_key = record
         return await self._authenticator.holder(self._page_key.id)
 
+    async def close_key(self, principal: Principal, record: KeyRecord, actor: Actor) -> None:
+        """Revoke a key for who holds one: that key itself, or another that opens no more.
+
+        Raises:
+            Forbidden: the key that asks opens less.
+            NotFound, StoreUnavailable: see ``revoke_key``.
+        """
+        itself = record.id == principal.key_id
+        if not (itself or principal.may_make(TierName(record.tier), map(Scope, record.scopes))):
+            raise Forbidden("A key is not revoked by one that opens less.")
+        await self.revoke_key(record.id, actor)
+
     async def revoke_key(self, key_id: str, actor: Actor) -> None:
         """Close a key for good: here at once, elsewhere when that is heard or its look-up is over.
 

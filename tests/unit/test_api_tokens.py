@@ -190,6 +190,10 @@ async def test_an_overlap_that_cannot_be_is_refused(api, hours):
     assert (answer.status_code, answer.json()["field"]) == (422, "overlap_hours")
 
 
+async def close(api, key_id, key):
+    return await api.client.delete(f"/auth/api-key/{key_id}", headers={"X-API-Key": key})
+
+
 async def test_a_key_is_not_rotated_by_a_smaller_one_or_by_a_stranger(api):
     big = await make(api)
     narrow = await make(api, scopes=["translate"])
@@ -201,3 +205,15 @@ async def test_a_key_is_not_rotated_by_a_smaller_one_or_by_a_stranger(api):
     assert (await rotate(api, big["key_id"], stranger["api_key"])).status_code == 404
     assert (await rotate(api, "unknown", big["api_key"])).status_code == 404
     assert (await rotate(api, narrow["key_id"], big["api_key"])).status_code == 201
+
+
+async def test_a_key_is_closed_by_itself_and_by_none_that_opens_less(api):
+    big, equal = await make(api), await make(api)
+    narrow = await make(api, scopes=["translate"])
+    poor = await make(api, tier="free")
+    for key in (narrow, poor):
+        answer = await close(api, big["key_id"], key["api_key"])
+        assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert (await close(api, narrow["key_id"], narrow["api_key"])).status_code == 204
+    assert (await close(api, poor["key_id"], big["api_key"])).status_code == 204
+    assert (await close(api, big["key_id"], equal["api_key"])).status_code == 204

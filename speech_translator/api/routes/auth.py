@@ -164,12 +164,15 @@ async def rotate_api_key(request: Request) -> Response:
     },
 )
 async def revoke_api_key(request: Request) -> Response:
-    """Close a key and its tokens for good: here at once, on other replicas within 5 seconds."""
+    """Close a key and its tokens for good: here at once, on other replicas within 5 seconds.
+
+    Needs the key itself, or one that opens at least as much.
+    """
     principal = (await admitted(request, endpoint="account")).principal
     accounts = await accounts_of(request)
     principal.require_key()
     record = await accounts.key_of(principal, request.path_params["key_id"])
-    await accounts.revoke_key(record.id, actor_of(request, principal))
+    await accounts.close_key(principal, record, actor_of(request, principal))
     return Response(status_code=204)
 
 
