@@ -20,7 +20,7 @@ from speech_translator.api import openapi
 from speech_translator.api.account_events import AccountEvents
 from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.brand import Brand
-from speech_translator.api.compat import libretranslate
+from speech_translator.api.compat import libretranslate, openai_realtime
 from speech_translator.api.dependencies import ApiState
 from speech_translator.api.direct_route import DirectRoute
 from speech_translator.api.engine_metrics import (
@@ -145,6 +145,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         metrics,
         pages,
         libretranslate,
+        openai_realtime,
     ):
         app.include_router(module.router)
     openapi.install(app)

@@ -1,13 +1,15 @@
-"""The AsyncAPI document of the live socket, generated from the types of its messages.
+"""The AsyncAPI document of the live sockets, generated from the types of their messages.
 
 AsyncAPI 3.0 (https://www.asyncapi.com/docs/reference/specification/v3.0.0) with JSON Schema for the
 messages, so that clients can be generated from it and messages be checked against it. Names of
-languages and the rest of the rules are in ``docs/LIVE.md``.
+languages and the rest of the rules are in ``docs/LIVE.md``. One channel is our own, the other
+OpenAI's realtime translation.
 """
 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, get_args
 
@@ -15,6 +17,7 @@ import msgspec
 import orjson
 
 from speech_translator import __version__
+from speech_translator.api.compat.realtime_events import ClientEvent, RealtimeEvent
 from speech_translator.media.pcm import PCM_RATES
 from speech_translator.streaming import messages
 from speech_translator.streaming.messages import Control, ServerEvent
@@ -22,9 +25,16 @@ from speech_translator.streaming.messages import Control, ServerEvent
 Json = dict[str, Any]
 
 CHANNEL = "/translate/stream"
+REALTIME_CHANNEL = "/v1/realtime/translations"
 _REF = "#/components/schemas/{name}"
 _SAID = (messages.StartMessage, messages.ResumeRequest, messages.UpdateMessage)
 _AUDIO = "audio_in"
+_CLIENT_EVENTS = tuple(ClientEvent.__subclasses__())
+_REALTIME = tuple(RealtimeEvent.__subclasses__())
+_MODEL_QUERY: Json = {
+    "type": "object",
+    "properties": {"model": {"type": "string", "maxLength": 128}},
+}
 
 
 @lru_cache(maxsize=8)
@@ -39,13 +49,23 @@ def document(prefix: str) -> bytes:
                 "description": "Speech goes in as binary messages while the speaker talks; "
                 "captions, translations and spoken translations come out as JSON. Operations are "
                 "told as a client does them. A browser offers its token as a subprotocol, "
-                "`bearer.<token>`, beside `speech-translator`.",
+                "`bearer.<token>`, beside `speech-translator`; for OpenAI's protocol its client "
+                "secret, `openai-insecure-api-key.<secret>`, beside `realtime`.",
             },
             "defaultContentType": "application/json",
-            "channels": {"live": _channel(prefix)},
+            "channels": {
+                "live": _channel(prefix + CHANNEL, {**client_messages(), **server_messages()}),
+                "realtime": {
+                    **_channel(prefix + REALTIME_CHANNEL, _messages(_CLIENT_EVENTS + _REALTIME)),
+                    "description": "OpenAI's realtime translation. `model` is told back.",
+                    "bindings": {"ws": {"method": "GET", "query": _MODEL_QUERY}},
+                },
+            },
             "operations": {
-                "send": _operation("send", client_messages()),
-                "receive": _operation("receive", server_messages()),
+                "send": _operation("send", "live", client_messages()),
+                "receive": _operation("receive", "live", server_messages()),
+                "sendRealtime": _operation("send", "realtime", _messages(_CLIENT_EVENTS)),
+                "receiveRealtime": _operation("receive", "realtime", _messages(_REALTIME)),
             },
             "components": {
                 "schemas": _schemas(),
@@ -60,7 +80,7 @@ def document(prefix: str) -> bytes:
 
 def client_messages() -> Json:
     """What clients send, by name: an opening, then audio, updates and controls."""
-    found = {_kind(struct): _message(struct) for struct in _SAID}
+    found = _messages(_SAID)
     for kind in get_args(Control):
         shape = {"type": "object", "required": ["type"], "properties": {"type": {"const": kind}}}
         found[kind] = {"name": kind, "payload": shape}
@@ -75,7 +95,11 @@ def client_messages() -> Json:
 
 def server_messages() -> Json:
     """What the server sends, by ``type``."""
-    return {_kind(struct): _message(struct) for struct in _events()}
+    return _messages(_events())
+
+
+def _messages(structs: Iterable[type[msgspec.Struct]]) -> Json:
+    return {_kind(struct): _message(struct) for struct in structs}
 
 
 def _events() -> list[type[ServerEvent]]:
@@ -100,20 +124,16 @@ def _message(struct: type[msgspec.Struct]) -> Json:
     }
 
 
-def _channel(prefix: str) -> Json:
-    return {
-        "address": prefix + CHANNEL,
-        "messages": {**client_messages(), **server_messages()},
-        "bindings": {"ws": {"method": "GET"}},
-    }
+def _channel(address: str, found: Json) -> Json:
+    return {"address": address, "messages": found, "bindings": {"ws": {"method": "GET"}}}
 
 
-def _operation(action: str, found: Json) -> Json:
+def _operation(action: str, channel: str, found: Json) -> Json:
     """An operation from the client's side."""
     return {
         "action": action,
-        "channel": {"$ref": "#/channels/live"},
-        "messages": [{"$ref": f"#/channels/live/messages/{name}"} for name in found],
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in found],
         "security": [{"$ref": f"#/components/securitySchemes/{n}"} for n in ("ApiKey", "Bearer")],
     }
 
@@ -121,7 +141,8 @@ def _operation(action: str, found: Json) -> Json:
 def _schemas() -> Json:
     """The schemas of all messages; those of the server's have their number, ``seq``."""
     events = _events()
-    _, found = msgspec.json.schema_components([*_SAID, *events], ref_template=_REF)
+    told = [*_SAID, *events, *_CLIENT_EVENTS, *_REALTIME]
+    _, found = msgspec.json.schema_components(told, ref_template=_REF)
     for schema in found.values():
         if "description" in schema:
             schema["description"] = inspect.cleandoc(schema["description"]).replace("``", "`")

@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 FORM_TYPE = "application/x-www-form-urlencoded"
 _JSON_TYPE = re.compile(r"application/(?:[\w.+-]+\+)?json\Z")
-_PLACE = re.compile(r" - at `\$\.?(\w*)")
+_PLACE = re.compile(r" - at `\$\.?([\w.]*)")
 _NAMED = re.compile(r"missing required field `(\w+)`")
 _EXPECTED = re.compile(r"Expected `([\w |]+)`(?: of length (<= \d+))?")
 
@@ -224,16 +224,20 @@ def _whole(value: object) -> object:
 
 def _invalid_field(complaint: str) -> InvalidField:
     """Our words for msgspec's, which would quote names and values that the caller sent."""
-    if missing := _NAMED.search(complaint):
-        return InvalidField(f"Field `{missing[1]}` is missing.", field=missing[1])
     place = _PLACE.search(complaint)
     field = place[1] if place else ""
+    if missing := _NAMED.search(complaint):
+        field = f"{field}.{missing[1]}".lstrip(".")
+        return InvalidField(f"Field `{field}` is missing.", field=field)
     if expected := _EXPECTED.match(complaint):
         wanted = expected[1] + (f" of length {expected[2]}" if expected[2] else "")
         subject = f"Field `{field}`" if field else "The body"
         return InvalidField(f"{subject} must be: {wanted}.", field=field)
     if "unknown field" in complaint:
-        return InvalidField("The body has a field that this route does not know.", field="")
+        where = f"Field `{field}`" if field else "The body"
+        return InvalidField(f"{where} has a field that this route does not know.", field=field)
+    if "base64" in complaint:
+        return InvalidField(f"Field `{field}` must be: base64.", field=field)
     return InvalidField(f"Field `{field}` has a value that is not offered.", field=field)
 
 

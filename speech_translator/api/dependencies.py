@@ -181,6 +181,7 @@ async def admitted(
     *,
     max_bytes: int | None = None,
     credential: str | None = None,
+    confined: bool = False,
 ) -> Caller:
     """Who asks, let in; further arguments and errors as ``Guard.admit``.
 
@@ -190,6 +191,7 @@ async def admitted(
         endpoint: see there.
         max_bytes: largest body of the route; that of JSON routes by default.
         credential: a key that stands elsewhere than in the headers.
+        confined: see there.
 
     Raises:
         PayloadTooLarge: more is declared. No key was looked up, and nothing of the body was read.
@@ -197,7 +199,7 @@ async def admitted(
     longest = state_of(connection).settings.max_body_bytes if max_bytes is None else max_bytes
     check_declared(connection.headers, longest)
     return await state_of(connection).guard.admit(
-        connection, scope, endpoint, credential=credential
+        connection, scope, endpoint, credential=credential, confined=confined
     )
 
 

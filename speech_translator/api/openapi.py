@@ -15,7 +15,11 @@ from fastapi.openapi.utils import get_openapi
 
 from speech_translator import __version__
 from speech_translator.api import account_schemas, schemas
-from speech_translator.api.compat import libretranslate_schemas
+from speech_translator.api.compat import (
+    libretranslate_schemas,
+    openai_errors,
+    realtime_schemas,
+)
 from speech_translator.problems import PROBLEM_TYPE
 from speech_translator.security.idempotency import KEY_PATTERN
 from speech_translator.security.scopes import Scope
@@ -49,9 +53,18 @@ _SCHEMES: Json = {
         "type": "http",
         "scheme": "bearer",
         "description": "The same under `Authorization`; on a WebSocket also as a subprotocol, "
-        "`bearer.<token>`.",
+        "`bearer.<token>` or `openai-insecure-api-key.<token>`.",
     },
 }
+_BODIES = (
+    schemas,
+    account_schemas,
+    libretranslate_schemas,
+    openai_errors,
+    realtime_schemas,
+)
+"""Modules of structs that are bodies."""
+
 _OPERATORS = "/admin/"
 """What stands under it is for administrators."""
 
@@ -257,7 +270,7 @@ def components() -> Json:
     """Schemas of every struct that is a body."""
     structs = [
         value
-        for module in (schemas, account_schemas, libretranslate_schemas)
+        for module in _BODIES
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, msgspec.Struct)

@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 
 from speech_translator.errors import (
     ConfigurationError,
+    Forbidden,
     SpeechTranslatorError,
     StoreUnavailable,
     Unauthenticated,
@@ -31,7 +32,8 @@ ANONYMOUS = "anonymous"
 """The owner of what was done without a key."""
 
 KEY_HEADER = "x-api-key"
-TOKEN_PROTOCOL = "bearer."  # noqa: S105 - what precedes one # nosec B105
+TOKEN_PROTOCOLS = ("bearer.", "openai-insecure-api-key.")
+"""What precedes a token among the subprotocols that a browser offers."""
 
 REFUSALS = Rate("refusals-minute", 60)
 """Refusals a minute, of one owner, that are written down."""
@@ -90,6 +92,7 @@ class Guard:
         endpoint: EndpointClass = "work",
         *,
         credential: str | None = None,
+        confined: bool = False,
     ) -> Caller:
         """Who asks, let in: authenticated, allowed, and one request debited.
 
@@ -101,10 +104,11 @@ class Guard:
             scope: what their credential must open; None where any does.
             endpoint: which limits it counts against.
             credential: a key or token that stands elsewhere than in the headers.
+            confined: a client secret may, too, where no scope is asked for.
 
         Raises:
             Unauthenticated: no credential, or one that is not valid.
-            Forbidden: it lacks the scope.
+            Forbidden: it lacks the scope, or is a client secret where none is asked for.
             LimitExceeded: a limit is used up.
             StoreUnavailable: it cannot be looked up.
         """
@@ -112,6 +116,8 @@ class Guard:
         caller = state["caller"] = await self._caller(connection, endpoint, credential)
         if scope is not None:
             caller.principal.require(scope)
+        elif caller.principal.confined and not confined:
+            raise Forbidden("A client secret opens live sessions alone.")
         decision = await self._limiter.admit(
             caller.subject, caller.tier.name, endpoint, caller.principal
         )
@@ -219,7 +225,8 @@ class Guard:
 def credential_of(connection: HTTPConnection) -> str | None:
     """The key or token that came with a request: ``X-API-Key``, or ``Authorization: Bearer``.
 
-    Browsers set no headers on a WebSocket: there it may be a subprotocol, ``bearer.<token>``.
+    Browsers set no headers on a WebSocket: there it may be a subprotocol, ``bearer.<token>``, or,
+    as OpenAI's clients have it, ``openai-insecure-api-key.<token>``.
     """
     key = connection.headers.get(KEY_HEADER)
     if key is not None:
@@ -228,8 +235,13 @@ def credential_of(connection: HTTPConnection) -> str | None:
     if scheme.lower() == "bearer":
         return token.strip()
     offered = connection.scope.get("subprotocols", ())
-    found = (name for name in offered if name.startswith(TOKEN_PROTOCOL))
-    return next((name.removeprefix(TOKEN_PROTOCOL) for name in found), None)
+    found = (
+        name.removeprefix(before)
+        for name in offered
+        for before in TOKEN_PROTOCOLS
+        if name.startswith(before)
+    )
+    return next(found, None)
 
 
 def peer_of(connection: HTTPConnection) -> str | None:

@@ -32,7 +32,8 @@ class Principal:
 
     ``token_id`` is that of the token that stood for the key; None where the key itself was given.
     ``limits`` are the key's own; ``counts_as`` is the id that they are counted under, where that is
-    another key's, which this one took the place of.
+    another key's, which this one took the place of. ``confined`` is the holder of a client secret,
+    who is somebody else than the owner: nothing is open to them but what their scopes name.
     """
 
     owner: str
@@ -42,6 +43,7 @@ class Principal:
     token_id: str | None = None
     limits: KeyLimits | None = None
     counts_as: str | None = None
+    confined: bool = False
 
     @property
     def key_subject(self) -> str:

@@ -16,7 +16,13 @@ from speech_translator.security.auth import AuthConfig, KeyAuthenticator, unix_m
 from speech_translator.security.refreshed import Refreshed
 from speech_translator.security.scopes import Principal, Scope, refusal
 from speech_translator.security.signing_keys import KeyRing, SigningKey
-from speech_translator.security.tokens import TokenConfig, Tokens, VerifiedToken, kid_of
+from speech_translator.security.tokens import (
+    SECRET_PREFIX,
+    TokenConfig,
+    Tokens,
+    VerifiedToken,
+    kid_of,
+)
 from speech_translator.storage.tokens import SealedKey
 
 if TYPE_CHECKING:
@@ -79,6 +85,28 @@ class TokenAuthenticator:
         await self._refreshed()
         return self.tokens.issue(principal, scopes)
 
+    async def issue_secret(
+        self, principal: Principal, session: str, life_s: int
+    ) -> tuple[str, int]:
+        """A client secret, and when it ends; see ``Tokens.issue_secret``.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        await self._refreshed()
+        return self.tokens.issue_secret(principal, session, life_s)
+
+    async def session_of(self, text: str) -> str | None:
+        """What a client secret that was let in carries; None for every other credential.
+
+        Raises:
+            Unauthenticated: it ended since.
+            StoreUnavailable: the database does not answer, and did not lately.
+        """
+        if not text.startswith(SECRET_PREFIX):
+            return None
+        return (await self._verified(text)).session
+
     async def authenticate(self, text: str) -> Principal:
         """Who holds the token that ``text`` is.
 
@@ -91,7 +119,12 @@ class TokenAuthenticator:
         holder = await self._keys.holder(token.principal.key_id)
         if holder.owner != token.principal.owner:
             raise refusal()
-        return replace(holder, scopes=holder.scopes & token.principal.scopes, token_id=token.jti)
+        return replace(
+            holder,
+            scopes=holder.scopes & token.principal.scopes,
+            token_id=token.jti,
+            confined=token.session is not None,
+        )
 
     async def check(self, token_id: str) -> None:
         """Look whether a token that was let in was closed since; its end is not looked at.

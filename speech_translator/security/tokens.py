@@ -2,6 +2,10 @@
 
 One algorithm, named by us and never by the token; every claim required. A token says whose it is
 and by which key, so that it ends when that key does.
+
+A *client secret* is a token for somebody else's browser: it carries the session that it is for,
+opens live sessions and nothing else, and may live longer. A prefix tells it from the others, to
+us and to whoever looks for secrets that were published.
 """
 
 from __future__ import annotations
@@ -23,6 +27,13 @@ from speech_translator.security.tiers import TierName
 ALGORITHM = "EdDSA"
 MAX_LIFE_S = 900
 """Longest life of a token, in seconds."""
+
+SECRET_PREFIX = "ek_"  # noqa: S105 - what a client secret begins with # nosec B105
+MAX_SECRET_LIFE_S = 7200
+"""Longest life of a client secret, in seconds."""
+
+SECRET_SCOPES = frozenset({Scope.STREAM})
+"""What a client secret opens."""
 
 _CLAIMS = ["iss", "aud", "sub", "exp", "nbf", "iat", "jti", "key_id", "tier", "scope"]
 _MAX_CHARS = 4096
@@ -51,7 +62,8 @@ class TokenConfig:
 class VerifiedToken:
     """A token that is genuine; whether its key still lives is another question.
 
-    ``kid`` names the key that signed it; times are seconds since 1970.
+    ``kid`` names the key that signed it; times are seconds since 1970. ``session`` is what a client
+    secret carries; None for all other tokens.
     """
 
     principal: Principal
@@ -59,6 +71,7 @@ class VerifiedToken:
     begins_at: float
     expires_at: float
     kid: str
+    session: str | None = None
 
 
 class Tokens:
@@ -89,19 +102,37 @@ class Tokens:
             principal: who asks for it.
             scopes: to be in it; those that the principal lacks are left out.
         """
-        now = self._clock()
         given = principal.scopes if scopes is None else principal.scopes & scopes
+        return self._signed(principal, given, int(self._clock()) + self.life_s)
+
+    def issue_secret(self, principal: Principal, session: str, life_s: int) -> tuple[str, int]:
+        """A client secret for a live session, and when it ends, in seconds since 1970.
+
+        Args:
+            principal: who asks for it.
+            session: what it is to carry. Whoever has the secret can read it.
+            life_s: how long it lives, in seconds; at most ``MAX_SECRET_LIFE_S``.
+        """
+        ends = int(self._clock()) + min(life_s, MAX_SECRET_LIFE_S)
+        given = principal.scopes & SECRET_SCOPES
+        return SECRET_PREFIX + self._signed(principal, given, ends, session=session), ends
+
+    def _signed(
+        self, principal: Principal, scopes: frozenset[Scope], ends: int, **more: str
+    ) -> str:
+        now = int(self._clock())
         claims: dict[str, Any] = {
             "iss": self._config.issuer,
             "aud": self._config.audience,
             "sub": principal.owner,
-            "iat": int(now),
-            "nbf": int(now),
-            "exp": int(now) + self.life_s,
+            "iat": now,
+            "nbf": now,
+            "exp": ends,
             "jti": secrets.token_urlsafe(16),
             "key_id": principal.key_id,
             "tier": str(principal.tier),
-            "scope": " ".join(sorted(given)),
+            "scope": " ".join(sorted(scopes)),
+            **more,
         }
         key = self._ring().newest
         return jwt.encode(claims, key.private, algorithm=ALGORITHM, headers={"kid": key.kid})
@@ -145,7 +176,7 @@ class Tokens:
     def _decoded(self, text: str, key: SigningKey) -> VerifiedToken:
         try:
             claims = jwt.decode(
-                text,
+                text.removeprefix(SECRET_PREFIX),
                 key.public,
                 algorithms=[ALGORITHM],
                 audience=self._config.audience,
@@ -159,7 +190,7 @@ class Tokens:
                     "strict_aud": True,
                 },
             )
-            return self._token(claims, key.kid)
+            return self._token(claims, key.kid, secret=text.startswith(SECRET_PREFIX))
         except (jwt.PyJWTError, ValueError, TypeError, KeyError, RecursionError):
             raise refusal() from None
 
@@ -167,17 +198,23 @@ class Tokens:
         leeway = self._config.leeway_s
         return begins - leeway <= self._clock() < ends + leeway
 
-    def _token(self, claims: dict[str, Any], kid: str) -> VerifiedToken:
+    def _token(self, claims: dict[str, Any], kid: str, *, secret: bool) -> VerifiedToken:
         begins, ends = float(claims["nbf"]), float(claims["exp"])
-        if not (self._is_now(begins, ends) and ends - begins <= MAX_LIFE_S):
+        longest = MAX_SECRET_LIFE_S if secret else MAX_LIFE_S
+        if not (self._is_now(begins, ends) and ends - begins <= longest):
             raise refusal()
+        session = claims.get("session")
+        scopes = frozenset(Scope(name) for name in str(claims["scope"]).split())
+        if secret != (session is not None) or (secret and not scopes <= SECRET_SCOPES):
+            raise refusal()  # one kind is never taken for the other
         principal = Principal(
             owner=str(claims["sub"]),
             key_id=str(claims["key_id"]),
             tier=TierName(claims["tier"]),
-            scopes=frozenset(Scope(name) for name in str(claims["scope"]).split()),
+            scopes=scopes,
         )
-        return VerifiedToken(principal, str(claims["jti"]), begins, ends, kid)
+        kept = None if session is None else str(session)
+        return VerifiedToken(principal, str(claims["jti"]), begins, ends, kid, kept)
 
 
 def _digest(text: str) -> bytes:
@@ -194,6 +231,6 @@ def kid_of(text: str) -> object:
     if len(text) > _MAX_CHARS:
         raise refusal()
     try:
-        return jwt.get_unverified_header(text).get("kid")
+        return jwt.get_unverified_header(text.removeprefix(SECRET_PREFIX)).get("kid")
     except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
         raise refusal() from None

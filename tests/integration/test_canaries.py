@@ -13,6 +13,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+from base64 import b64encode
 from collections import Counter
 from pathlib import Path
 
@@ -45,6 +46,9 @@ WORDS = {
             "after",
             "resume",
             "bodykey",
+            "model",
+            "event",
+            "secret",
         ),
     )
 }
@@ -357,6 +361,56 @@ async def live(server, key: str, bearer: str) -> list[str]:
     return [token for token in (broken_off, *tokens) if token]
 
 
+async def realtime(server, caller: Caller, key: str) -> list[str]:
+    """OpenAI's protocol, by a key and by a client secret, and what it refuses; the secrets."""
+    path = "/v1/realtime/translations"
+    audio = {"output": {"language": "pt"}, "input": {"transcription": {"model": W["model"]}}}
+    session = {"model": W["model"], "audio": audio}
+    made = caller.ask("POST", f"{path}/client_secrets", json={"session": session})
+    secret = made.json()["value"]
+    for body in (
+        {"session": {**session, "audio": {"output": {"language": W["language"]}}}},
+        {"session": {**session, W["unknown"]: W["field"]}},
+        {"session": session, "expires_after": {"anchor": W["field"]}},
+    ):
+        assert caller.ask("POST", f"{path}/client_secrets", json=body).status_code == 400
+    heard = ""
+    for address, headers in (
+        (f"{path}?model={W['model']}", {**NOISE, "X-API-Key": key}),
+        (path, {"Sec-WebSocket-Protocol": f"openai-insecure-api-key.{secret}"}),
+    ):
+        async with live_session(server, headers=headers, path=address) as client:
+            for event in (
+                {"type": "session.update", "session": {"audio": audio}},
+                {"type": W["message"], "event_id": W["event"]},
+                {"type": "session.update", "session": {W["unknown"]: W["field"]}},
+                {"type": "session.update", "session": {"audio": {"output": W["language"]}}},
+                {"type": "session.input_audio_buffer.append", "audio": W["content"]},
+                {
+                    "type": "session.input_audio_buffer.append",
+                    "audio": b64encode(LOUD * 2 + SILENCE * 2).decode(),
+                },
+                {"type": "session.close", "event_id": W["event"]},
+            ):
+                await client.socket.send(json.dumps(event))
+            await client.until_closed()
+            assert client.close_code == 1000
+            assert len(client.told("error")) == 4
+            heard += "".join(
+                told["delta"] for told in client.told("session.input_transcript.delta")
+            )
+    assert SPOKEN in heard
+    for address, headers in (
+        (f"{path}?model={W['model']}%20x", {"X-API-Key": key}),
+        (f"{path}?model={W['field']}", {"Authorization": f"Bearer {secret}"}),
+        (path, {"Sec-WebSocket-Protocol": f"openai-insecure-api-key.ek_{W['secret']}"}),
+    ):
+        with pytest.raises(InvalidStatus):
+            async with live_session(server, headers=headers, path=address):
+                pass
+    return [secret]
+
+
 async def test_nothing_that_users_send_is_told(service):
     server, data, admin = service
     with server.client() as client:
@@ -378,6 +432,7 @@ async def test_nothing_that_users_send_is_told(service):
         accounts(caller)
         token = caller.ask("POST", "/auth/token").json()["access_token"]
         caller.secrets += [token, *await live(server, admin, token)]
+        caller.secrets += await realtime(server, caller, admin)
         figures = caller.ask("GET", "/metrics").text
         figures += caller.ask("GET", "/metrics", headers={"Accept": "application/json"}).text
     server.stop()

@@ -100,17 +100,18 @@ class LiveSession:
 
 @asynccontextmanager
 async def live_session(
-    server: Server, *, headers: Mapping[str, str] | None = None, **message: Any
+    server: Server, *, headers: Mapping[str, str] | None = None, path: str = PATH, **message: Any
 ) -> AsyncIterator[LiveSession]:
     """An open session.
 
     Args:
         server: the service, whose key is sent.
         headers: further headers of the handshake, or others.
+        path: of a socket with another protocol.
         message: fields of the first message; none is sent when there are none.
     """
     async with connect(
-        server.socket_url + PATH,
+        server.socket_url + path,
         additional_headers={**server.headers, **(headers or {})},
         proxy=None,
         max_size=2**20,

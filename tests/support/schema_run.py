@@ -77,6 +77,16 @@ expected-statuses = ["2xx", "400", "401", "403", "404", "409", "413", "429", "50
 "body.source" = {{ dictionary = "languages", probability = 0.7 }}
 "body.target" = {{ dictionary = "languages", probability = 0.7 }}
 
+# OpenAI's statuses are 400 for all that must change, a language that cannot be reached among it.
+[[operations]]
+include-path-regex = "^/v1/"
+
+[operations.checks.positive_data_acceptance]
+expected-statuses = ["2xx", "400", "401", "403", "404", "409", "413", "415", "429"]
+
+[operations.parameters]
+"body.session.audio.output.language" = {{ dictionary = "languages", probability = 0.7 }}
+
 # Nothing in a schema says that one day must not come after another.
 [[operations]]
 include-path = "/admin/usage"

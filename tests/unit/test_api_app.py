@@ -908,6 +908,7 @@ SCOPES = {
     "POST /transcribe/audio": ("transcribe",),
     "POST /translate/speech": ("speech",),
     "POST /translate/text": ("translate",),
+    "POST /v1/realtime/translations/client_secrets": ("stream",),
 }
 """What a key must open for an operation, beside those under /admin/."""
 

@@ -6,9 +6,14 @@ import json
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 
 from speech_translator.api.asyncapi import client_messages, document, server_messages
+from speech_translator.api.compat import realtime_events as events
+from speech_translator.api.compat.realtime_events import ClientEvent
+from speech_translator.api.compat.realtime_reading import read_event
+from speech_translator.api.compat.realtime_session import WantedSession
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.streaming import messages
 from speech_translator.streaming.messages import (
@@ -80,10 +85,10 @@ REFUSED = [
 ]
 
 
-def checker(*names: str) -> jsonschema_rs.Validator:
+def checker(*names: str, channel: str = "live") -> jsonschema_rs.Validator:
     """What checks that a message is one of those with these names."""
     found = json.loads(document(""))
-    messages_ = found["channels"]["live"]["messages"]
+    messages_ = found["channels"][channel]["messages"]
     payloads = [messages_[name]["payload"] for name in names]
     return jsonschema_rs.validator_for({"anyOf": payloads, "components": found["components"]})
 
@@ -127,6 +132,63 @@ def test_one_that_is_refused_is_not(message: dict[str, Any]) -> None:
     assert not checker("update").is_valid(message)
 
 
+OPENAIS_CLIENT = [
+    {"type": "session.update", "session": {"audio": {"output": {"language": "es"}}}},
+    {"type": "session.update", "session": {"audio": {"input": {"noise_reduction": None}}}},
+    {
+        "type": "session.update",
+        "event_id": "e",
+        "session": {"audio": {"input": {"transcription": {"model": "w"}}}},
+    },
+    {"type": "session.input_audio_buffer.append", "audio": "AAAA"},
+    {"type": "session.close", "event_id": "e"},
+]
+NOT_OPENAIS_CLIENT = [
+    {"type": "session.update", "session": {"audio": {"output": {"voice": "marin"}}}},
+    {
+        "type": "session.update",
+        "session": {"audio": {"input": {"noise_reduction": {"type": "near_field"}}}},
+    },
+    {"type": "session.input_audio_buffer.append"},
+    {"type": "session.close", "event_id": "e" * 513},
+    {"type": "response.create"},
+]
+
+
+@pytest.mark.parametrize("message", OPENAIS_CLIENT)
+def test_what_openais_clients_may_send_is_described(message: dict[str, Any]) -> None:
+    read_event(json.dumps(message))
+    assert checker(message["type"], channel="realtime").is_valid(message)
+
+
+@pytest.mark.parametrize("message", NOT_OPENAIS_CLIENT)
+def test_what_they_may_not_is_not(message: dict[str, Any]) -> None:
+    with pytest.raises(SpeechTranslatorError):
+        read_event(json.dumps(message))
+    names = [each.__struct_config__.tag for each in ClientEvent.__subclasses__()]
+    assert not checker(*names, channel="realtime").is_valid(message)
+
+
+def test_what_they_are_told_is_described() -> None:
+    session = WantedSession("m", transcription="w").shown("1", 7)
+    about = events.RealtimeError(message="No.", type="server_error", code="internal")
+    text = {"event_id": "e", "delta": "Hi", "elapsed_ms": 200}
+    told = [
+        events.ErrorEvent(event_id="e", error=about),
+        events.SessionCreated(event_id="e", session=session),
+        events.SessionUpdated(event_id="e", session=session),
+        events.InputTranscriptDelta(**text),
+        events.OutputTranscriptDelta(**text),
+        events.OutputAudioDelta(event_id="e", delta=b"00", elapsed_ms=0, sample_rate=24_000),
+        events.SessionClosed(event_id="e"),
+    ]
+    sent = [json.loads(msgspec.json.encode(event)) for event in told]
+    for message in sent:
+        assert checker(message["type"], channel="realtime").is_valid(message)
+    names = {event.__struct_config__.tag for event in events.RealtimeEvent.__subclasses__()}
+    assert {message["type"] for message in sent} == names
+
+
 def test_every_reference_leads_somewhere() -> None:
     found = json.loads(document("/speech"))
 
@@ -143,6 +205,7 @@ def test_every_reference_leads_somewhere() -> None:
         for step in ref.removeprefix("#/").split("/"):
             place = place[step]
     assert found["channels"]["live"]["address"] == "/speech/translate/stream"
+    assert found["channels"]["realtime"]["address"] == "/speech/v1/realtime/translations"
 
 
 async def test_it_is_served_and_linked(tmp_path) -> None:

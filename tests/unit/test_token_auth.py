@@ -208,3 +208,23 @@ async def test_an_outage_is_bridged_for_a_minute(world: World) -> None:
 async def test_what_is_no_token_asks_nobody(world: World, text: str) -> None:
     assert not await enters(world.replica(), text)
     assert world.store.asked == 0
+
+
+async def test_a_client_secret_confines_its_holder_ends_with_its_key_and_can_be_closed(
+    world: World,
+) -> None:
+    replica = world.replica()
+    text, ends = await replica.issue_secret(WHO, '{"model": "m"}', 7200)
+    assert ends == world.now + 7200
+    found = await world.replica().authenticate(text)
+    assert (found.scopes, found.confined) == ({Scope.STREAM}, True)
+    assert await world.replica().session_of(text) == '{"model": "m"}'
+    token = await replica.issue(WHO)
+    assert not (await replica.authenticate(token)).confined
+    assert await replica.session_of(token) is None
+    assert await replica.session_of(KEY.text) is None
+    other, _ = await replica.issue_secret(WHO, "{}", 600)
+    await replica.revoke(other)
+    assert (await enters(replica, other), await enters(replica, text)) == (False, True)
+    world.store.records[KEY.id] = replace(RECORD, revoked_at=1)
+    assert not await enters(world.replica(), text)

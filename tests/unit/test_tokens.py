@@ -17,7 +17,13 @@ from speech_translator.errors import Unauthenticated
 from speech_translator.security.scopes import Principal, Scope
 from speech_translator.security.signing_keys import KeyRing, SigningKey
 from speech_translator.security.tiers import TierName
-from speech_translator.security.tokens import MAX_LIFE_S, TokenConfig, Tokens
+from speech_translator.security.tokens import (
+    MAX_LIFE_S,
+    MAX_SECRET_LIFE_S,
+    SECRET_PREFIX,
+    TokenConfig,
+    Tokens,
+)
 
 NOW = 1_800_000_000.0
 RING = KeyRing((SigningKey.generate(0), SigningKey.generate(0)))
@@ -210,3 +216,50 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in texts:
         own.verify(text)
     assert [own.recall(text) is not None for text in texts] == [False] * 2 + [True] * 3
+
+
+# Client secrets
+
+
+def secret(session: str = "{}", life_s: int = 600) -> str:
+    text, _ = tokens().issue_secret(WHO, session, life_s)
+    return text
+
+
+def forged_secret(change: Callable[[dict[str, Any]], object]) -> str:
+    claims = jwt.decode(secret().removeprefix(SECRET_PREFIX), options={"verify_signature": False})
+    change(claims)
+    key = RING.newest
+    return SECRET_PREFIX + jwt.encode(claims, key.private, "EdDSA", headers={"kid": key.kid})
+
+
+def test_a_client_secret_carries_its_session_and_opens_live_sessions_alone() -> None:
+    text, ends = tokens().issue_secret(WHO, '{"model": "m"}', 600)
+    assert text.startswith("ek_")
+    token = tokens().verify(text)
+    assert (token.session, token.expires_at, ends) == ('{"model": "m"}', NOW + 600, NOW + 600)
+    assert token.principal.scopes == {Scope.STREAM}
+    assert tokens().verify(tokens().issue(WHO)).session is None
+
+
+def test_a_client_secret_may_live_longer_than_other_tokens_and_no_longer_than_that() -> None:
+    text, ends = tokens().issue_secret(WHO, "{}", 10 * MAX_SECRET_LIFE_S)
+    assert ends == NOW + MAX_SECRET_LIFE_S
+    assert not refused(text, NOW + MAX_SECRET_LIFE_S - 1)
+    assert refused(text, NOW + MAX_SECRET_LIFE_S + 3)
+    assert refused(forged_secret(lambda claims: claims.update(exp=NOW + MAX_SECRET_LIFE_S + 1)))
+
+
+def test_one_kind_of_token_is_not_taken_for_the_other() -> None:
+    assert not refused(forged_secret(lambda _claims: None))
+    assert refused(secret().removeprefix(SECRET_PREFIX))
+    assert refused(SECRET_PREFIX + tokens().issue(WHO))
+    assert refused(SECRET_PREFIX + secret())
+    assert refused(forged_secret(lambda claims: claims.update(scope="stream translate")))
+    assert refused(forged_secret(lambda claims: claims.pop("session")))
+
+
+def test_the_longest_session_fits() -> None:
+    name = '"' * 128
+    session = json.dumps({"model": name, "target": "x" * 35, "transcription": name})
+    assert tokens().verify(secret(session)).session == session

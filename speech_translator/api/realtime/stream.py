@@ -1,18 +1,20 @@
 """``WS /translate/stream``: live translation. The protocol is in ``docs/LIVE.md``.
 
 A session that cannot be had is refused before the socket opens, with the status and the problem
-document that any other route would answer.
+document that any other route would answer. Others' protocols are dialects of this one: the same
+door, limits, session and end, told in other words (``live``).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from fastapi import APIRouter
 from starlette.applications import Starlette
+from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from speech_translator.api.dependencies import accounts_of, admitted, services_of, state_of
@@ -30,7 +32,7 @@ from speech_translator.problems import close_code_of, problem_response, request_
 from speech_translator.security.background import report
 from speech_translator.security.guard import Caller
 from speech_translator.security.scopes import Scope
-from speech_translator.streaming import AudioMeter, LiveDriver, LiveHub, SessionLimits
+from speech_translator.streaming import AudioMeter, LiveDriver, LiveHub, SessionLimits, Transport
 from speech_translator.streaming.messages import EndReason
 from speech_translator.streaming.resuming import SessionStore
 from speech_translator.streaming.sharing import CaptionHub, ReaderLimits
@@ -53,22 +55,59 @@ CLOSE_CODES: dict[EndReason, int] = {
 """Of sessions that were not broken off; errors have theirs in ``problems``."""
 
 
+Words = Callable[[Transport], Transport]
+"""What stands between a socket and its session, and puts the one's words into the other's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How live sessions are spoken of on the wire.
+
+    Args:
+        subprotocol: agreed to where it is offered.
+        denial: the answer to who is not let in, from the error and the request's id.
+        words: from a handshake that is let in to what translates; raises what refuses it.
+        resumable: whether a session can go on over another connection.
+    """
+
+    subprotocol: str
+    denial: Callable[[SpeechTranslatorError, str], Response]
+    words: Callable[[WebSocket], Awaitable[Words]]
+    resumable: bool
+
+
+async def _plainly(_socket: WebSocket) -> Words:
+    return lambda transport: transport
+
+
+OURS = Dialect(PROTOCOL, problem_response, _plainly, resumable=True)
+
+
 @router.websocket("/translate/stream")
 async def translate_stream(socket: WebSocket) -> None:
     """One live session."""
+    await live(socket, OURS)
+
+
+async def live(socket: WebSocket, dialect: Dialect) -> None:
+    """One live session, from its handshake to its end."""
     state = state_of(socket)
     hub = hub_of(socket.app)
     try:
         if state.draining:
             raise Draining("The service is stopping; connect again in a moment.")
         caller = await admitted(socket, Scope.STREAM)
+        words = await dialect.words(socket)
         with hub.place():
             async with _lease(socket, caller), live_audio(socket, state.metering, caller) as audio:
-                await _serve(socket, hub, caller, audio)
+                offered = dialect.subprotocol in socket.scope["subprotocols"]
+                await socket.accept(dialect.subprotocol if offered else None)
+                store = await _store(socket) if dialect.resumable else None
+                await _serve(socket, hub, caller, audio, words(_SocketTransport(socket)), store)
     except SpeechTranslatorError as error:
         if socket.client_state is not WebSocketState.CONNECTING:
             raise
-        await socket.send_denial_response(problem_response(error, request_id_of(socket)))
+        await socket.send_denial_response(dialect.denial(error, request_id_of(socket)))
 
 
 @asynccontextmanager
@@ -89,17 +128,22 @@ async def _lease(socket: WebSocket, caller: Caller) -> AsyncIterator[None]:
         yield
 
 
-async def _serve(socket: WebSocket, hub: LiveHub, caller: Caller, meter: AudioMeter) -> None:
-    """Open the socket, and run the session to its end."""
+async def _serve(
+    socket: WebSocket,
+    hub: LiveHub,
+    caller: Caller,
+    meter: AudioMeter,
+    transport: Transport,
+    store: SessionStore | None,
+) -> None:
+    """Run the session to its end, over a socket that is open."""
     state, services = state_of(socket), services_of(socket)
-    await socket.accept(PROTOCOL if PROTOCOL in socket.scope["subprotocols"] else None)
-    transport = _SocketTransport(socket)
     driver = LiveDriver(
         transport,
         services.translator,
         SessionLimits.from_settings(state.settings, weight=caller.tier.weight),
         decoders=services.decoders,
-        store=await _store(socket),
+        store=store,
         owner=caller.owner,
         meter=meter,
     )
@@ -124,7 +168,7 @@ async def _store(socket: WebSocket) -> SessionStore | None:
 
 
 async def _end_when_revoked(
-    socket: WebSocket, transport: _SocketTransport, driver: LiveDriver, caller: Caller
+    socket: WebSocket, transport: Transport, driver: LiveDriver, caller: Caller
 ) -> None:
     """Close the socket once its key is revoked or has ended, or its token was closed.
 

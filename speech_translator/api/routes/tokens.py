@@ -91,7 +91,7 @@ async def create_token(request: Request) -> Response:
 )
 async def revoke_token(request: Request) -> Response:
     """Close the token that this request carries: here at once, elsewhere within 5 seconds."""
-    principal = (await admitted(request, endpoint="account")).principal
+    principal = (await admitted(request, endpoint="account", confined=True)).principal
     credential = credential_of(request)
     if principal.token_id is None or credential is None:
         raise Forbidden("This closes the token that it is sent with, and a key was sent.")
