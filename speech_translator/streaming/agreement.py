@@ -13,14 +13,11 @@ import unicodedata
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from speech_translator.streaming.clauses import clause_ends
+
 # Scripts that are written without spaces: each character counts as a word.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)")
-# A point after a short word may be an abbreviation's, as in "Mr.".
-CLAUSE_END = re.compile(
-    r"(?:[!?…,;:]|(?<=\w{4})\.)(?=\s|$)|[\u3002\uff01\uff1f\uff0c\u3001\uff1b\uff1a]"
-)
-"""The sign that ends a clause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +27,10 @@ class Hypothesis:
     text: str = ""
     confirmed_chars: int = 0
 
-    @property
-    def clauses(self) -> str:
-        """The confirmed text up to the end of its last clause."""
-        confirmed = self.text[: self.confirmed_chars]
-        ends = [found.end() for found in CLAUSE_END.finditer(confirmed)]
-        return confirmed[: ends[-1]] if ends else ""
+    def clauses(self, language: str) -> str:
+        """The confirmed text up to the end of its last clause; ``language`` as ``clause_ends``."""
+        ends = [end for end in clause_ends(self.text, language) if end <= self.confirmed_chars]
+        return self.text[: ends[-1]] if ends else ""
 
 
 class Agreement:

@@ -170,8 +170,10 @@ class OpenUtterance:
 
     def render(self, targets: tuple[Language, ...]) -> Render | None:
         """What to translate for a partial: the clauses that were confirmed since the last time."""
-        clauses = self._agreement.hypothesis.clauses
-        if self._language is None or len(clauses) <= len(self._rendered):
+        if self._language is None:
+            return None
+        clauses = self._agreement.hypothesis.clauses(self._language.key)
+        if len(clauses) <= len(self._rendered):
             return None
         self._rendered = clauses
         return Render(self.segment_id, clauses, self._language, targets)

@@ -13,16 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from speech_translator.scalability.results import Speech
-from speech_translator.streaming.agreement import CLAUSE_END
+from speech_translator.streaming.clauses import spoken_parts
 from speech_translator.streaming.messages import SpokenAudio, Warned
 from speech_translator.streaming.playback import Playback
 from speech_translator.streaming.work import Speak
 
 PIECE_S = 2.0
 """Longest piece of audio in one message, in seconds: 128 KiB of base64 at 24 kHz."""
-
-LEAST_CHARS = 24
-"""Shortest part of a sentence that is spoken by itself: shorter ones sound torn off."""
 
 AHEAD_S = 20.0
 """Speech that may be sent before it can be heard, in seconds; further sentences wait unmade."""
@@ -74,7 +71,8 @@ class SpeechQueue:
         if not self._rest and wakes_at is not None and (last or now >= wakes_at):
             speed = speed_of(self._playback.left_s(now))
             whole = replace(self._waiting.popleft(), speed=speed)
-            self._rest.extend(replace(whole, text=clause) for clause in clauses(whole.text))
+            parts = spoken_parts(whole.text, whole.language.key)
+            self._rest.extend(replace(whole, text=part) for part in parts)
             self._told = 0
         return self._rest.popleft() if self._rest else None
 
@@ -125,14 +123,3 @@ def speed_of(behind_s: float) -> float:
     """
     share = (behind_s - _BEHIND_S) / (_FAR_BEHIND_S - _BEHIND_S)
     return round(1.0 + (MAX_SPEED - 1.0) * min(1.0, max(0.0, share)), 2)
-
-
-def clauses(text: str) -> list[str]:
-    """A sentence in the parts that are spoken one by one; together they are all of it."""
-    found: list[str] = []
-    start = 0
-    for end in (match.end() for match in CLAUSE_END.finditer(text)):
-        if end - start >= LEAST_CHARS and len(text) - end >= LEAST_CHARS:
-            found.append(text[start:end].strip())
-            start = end
-    return [*found, text[start:].strip()]

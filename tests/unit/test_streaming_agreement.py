@@ -57,6 +57,8 @@ def test_after_silence_the_last_word_is_whole_and_confirmed_only_by_agreement() 
     ("decodes", "clauses"),
     [
         (("Well, I", "Well, I think", "Well, I think so"), "Well,"),
+        (("Well, I", "Well, I think, so it"), "Well,"),
+        (("He met Prof. Smith at", "He met Prof. Smith at noon"), ""),
         (("It costs 3.50 now or", "It costs 3.50 now or never"), ""),
         (("First. Second, third four", "First. Second, third four five"), "First. Second,"),
         (("Mr. Dashwood had then a", "Mr. Dashwood had then a talk"), ""),
@@ -67,7 +69,7 @@ def test_clauses_are_confirmed_and_whole(decodes: tuple[str, ...], clauses: str)
     agreement = Agreement()
     for text in decodes:
         agreement.hear(text)
-    assert agreement.hypothesis.clauses == clauses
+    assert agreement.hypothesis.clauses("en") == clauses
 
 
 @given(st.lists(st.lists(st.sampled_from(["a", "b", "c,", "d.", "E"]), max_size=8), max_size=8))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_translator.languages import Language
 from speech_translator.scalability.results import Speech
 from speech_translator.streaming.playback import Playback
-from speech_translator.streaming.speaking import AHEAD_S, MAX_SPEED, SpeechQueue, clauses, speed_of
+from speech_translator.streaming.speaking import AHEAD_S, MAX_SPEED, SpeechQueue, speed_of
 from speech_translator.streaming.work import Speak
 
 PT = Language.parse("pt")
@@ -31,35 +30,6 @@ def spoken(queue: SpeechQueue, *seconds: float) -> list[tuple[int, int, bool, in
             for told in queue.said(speak, speech(each), 0.0)
         ]
     return found
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("Sim, claro.", ["Sim, claro."]),
-        ("Bom.", ["Bom."]),
-        (
-            LONG,
-            [
-                "Depois de um longo tempo,",
-                "o homem voltou para casa;",
-                "ninguém sabia por onde ele andara.",
-            ],
-        ),
-        ("Uma frase que não tem vírgula nenhuma.", ["Uma frase que não tem vírgula nenhuma."]),
-        ("O preço é de 1.000,50 euros para todos os que vierem.", None),
-    ],
-)
-def test_a_sentence_is_cut_at_clauses_that_are_long_enough(
-    text: str, parts: list[str] | None
-) -> None:
-    assert clauses(text) == (parts or [text])
-
-
-@given(st.text("ab ,;.!", min_size=1, max_size=200))
-def test_the_clauses_together_are_the_sentence(text: str) -> None:
-    found = clauses(text)
-    assert "".join(found).replace(" ", "") == text.replace(" ", "")
 
 
 def test_pieces_are_counted_over_the_clauses_of_a_sentence() -> None:
