@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import speech_translator
+from speech_translator import errors
 from speech_translator.api.brand import Brand, contrast
 from speech_translator.errors import ConfigurationError
+from speech_translator.streaming.sharing import SPEAKER_GONE, UNSHARED
 from tests.support.api import running
 
 WEB = Path(speech_translator.__file__).parent / "web"
@@ -61,14 +63,15 @@ def test_no_text_becomes_markup_and_none_is_run():
         assert not unsafe.search(module.read_text(encoding="utf-8")), module.name
 
 
+def texts_of(name):
+    text = (WEB / name).read_text(encoding="utf-8")
+    return re.findall(r'^  "?([\w-]+)"?:', text, re.MULTILINE)
+
+
 def test_each_text_of_the_page_is_in_every_language():
-    english, portuguese = (
-        dict.fromkeys(
-            re.findall(r'^  "?([\w-]+)"?:', (WEB / name).read_text(encoding="utf-8"), re.MULTILINE)
-        )
-        for name in ("texts-en.js", "texts-pt.js")
-    )
-    assert list(english) == list(portuguese)
+    english, portuguese = texts_of("texts-en.js"), texts_of("texts-pt.js")
+    assert english == portuguese
+    assert len(set(english)) == len(english)
     named = set()
     for page in ("index.html", "reader.html"):
         html = (WEB / page).read_text(encoding="utf-8")
@@ -76,6 +79,55 @@ def test_each_text_of_the_page_is_in_every_language():
     for module in WEB.glob("*.js"):
         named |= set(re.findall(r'\bt\("([^"]+)"', module.read_text(encoding="utf-8")))
     assert named <= set(english)
+
+
+NOT_MET = {  # what a page sends is well formed, and some is an operator's to see
+    "answer_not_kept",
+    "configuration",
+    "cross_site_request",
+    "empty_text",
+    "idempotency_in_progress",
+    "idempotency_key_reused",
+    "invalid_audio",
+    "invalid_field",
+    "invalid_glossary",
+    "invalid_markup",
+    "invalid_request",
+    "malformed_body",
+    "method_not_allowed",
+    "model_damaged",
+    "model_missing",
+    "not_found",
+    "protocol_violation",
+    "resume_refused",
+    "slow_consumer",
+    "too_many_texts",
+    "unknown_language",
+    "unsupported_format",
+    "unsupported_media_type",
+    "unsupported_voice",
+    "untrusted_host",
+}
+
+
+def test_each_error_that_the_page_may_meet_is_told_in_its_language():
+    def codes(error):
+        yield error.code
+        for child in error.__subclasses__():
+            if child.__module__ == errors.__name__:
+                yield from codes(child)
+
+    english = texts_of("texts-en.js")
+    assert set(codes(errors.SpeechTranslatorError)) - NOT_MET <= set(english)
+
+
+def test_a_reader_is_told_why_it_is_over():
+    reasons = {"end", UNSHARED, SPEAKER_GONE}
+    code = (WEB / "caption-reader.js").read_text(encoding="utf-8")
+    reasons |= set(re.findall(r'#(?:finish|giveUp)\("(\w+)"', code))
+    assert len(reasons) == 6
+    told = {name for name in texts_of("texts-en.js") if name.startswith("over-")}
+    assert told == {f"over-{reason}" for reason in reasons}
 
 
 async def test_an_operator_gives_it_a_name_a_colour_and_a_logo(tmp_path):
