@@ -1,4 +1,4 @@
-"""Writes docs/REFERENCE.md: every setting and every error code, from the code itself.
+"""Writes docs/REFERENCE.md: every setting, error code and metric, from the code itself.
 
 Run as ``python scripts/reference.py``; with ``--check`` it only says whether the file is current.
 """
@@ -6,13 +6,21 @@ Run as ``python scripts/reference.py``; with ``--check`` it only says whether th
 from __future__ import annotations
 
 import argparse
+import asyncio
 import inspect
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from unittest.mock import MagicMock
+
+from prometheus_client.core import Metric
 
 from speech_translator import errors
+from speech_translator.api.engine_metrics import current_figures
+from speech_translator.observability import Metrics
 from speech_translator.problems import status_of
 from speech_translator.settings import Settings
+from speech_translator.streaming import LiveHub
 
 TARGET = Path(__file__).parent.parent / "docs" / "REFERENCE.md"
 
@@ -45,6 +53,16 @@ def _one_line(text: str | None) -> str:
     return " ".join((text or "").split())
 
 
+def _metrics() -> list[Metric]:
+    """Every metric of the service, in the order of their names."""
+
+    async def read() -> Iterable[Metric]:  # it looks at the tasks of the event loop
+        return list(current_figures(MagicMock(), LiveHub(0)))  # names alone are wanted
+
+    found = [*Metrics(process=False).registry.collect(), *asyncio.run(read())]
+    return sorted(found, key=lambda metric: metric.name)
+
+
 def render() -> str:
     """The whole document."""
     lines = [
@@ -74,6 +92,18 @@ def render() -> str:
     for error in dict.fromkeys(_tree(errors.SpeechTranslatorError)):
         meaning = _one_line((inspect.getdoc(error) or "").split("\n\n")[0])
         lines.append(f"| `{error.code}` | {status_of(error(''))} | {meaning} |")
+    lines += [
+        "",
+        "## Metrics",
+        "",
+        "`GET /metrics` has them, beside the process's own; as JSON where that is accepted.",
+        "",
+        "| metric | type | meaning |",
+        "|---|---|---|",
+    ]
+    for metric in _metrics():
+        total = "_total" if metric.type == "counter" else ""
+        lines.append(f"| `{metric.name}{total}` | {metric.type} | {metric.documentation} |")
     return "\n".join(lines) + "\n"
 
 

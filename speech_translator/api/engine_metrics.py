@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import get_args
 
@@ -30,6 +30,7 @@ from speech_translator.scalability.events import (
     Quarantined,
     RetryWithheld,
 )
+from speech_translator.streaming import LiveHub
 
 _TROUBLE = (
     EngineExited,
@@ -106,7 +107,7 @@ class HealthEvents:
             self._log.info("health_check_changed", **asdict(change))
 
 
-def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
+def current_figures(state: ApiState, live: LiveHub) -> Iterator[Metric]:
     """States, queues and restarts of engines, live sessions and the cache, read now."""
     services = state.services
     if services is None:
@@ -135,7 +136,9 @@ def current_figures(state: ApiState, live: Sized) -> Iterator[Metric]:
     yield tasks
     sessions = gauge("live_sessions", "Live sessions that run.")
     sessions.add_metric((), len(live))
-    yield sessions
+    readers = gauge("caption_readers", "Readers of shared captions.")
+    readers.add_metric((), len(live.captions))
+    yield from (sessions, readers)
     waiting = gauge("usage_waiting", "Requests whose usage the database does not know of yet.")
     waiting.add_metric((), state.metering.journal.waiting)
     yield waiting

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from speech_translator.api.http_protocol import ABORT
+from speech_translator.api.middleware.exchange import HEAD_ONLY
 from speech_translator.api.realtime import captions
 from speech_translator.api.realtime.captions import CaptionStream
+from speech_translator.api.realtime.stream import hub_of
 from speech_translator.streaming.sharing import CaptionHub, Reader
+from tests.support.api import running
+from tests.support.live_simulation import request
 from tests.unit.test_streaming_sharing import SECRET, STATE, Hall, final, partial
 
 
@@ -106,6 +111,43 @@ async def test_a_reader_that_leaves_frees_its_place() -> None:
     await serve(reader, hall.hub, connection)
     assert len(hall.hub) == 0
     assert not connection.aborted
+
+
+async def test_who_wants_the_head_alone_is_answered_at_once_and_takes_no_place() -> None:
+    hall, connection = Hall(), Connection()
+    scope = {"type": "http", HEAD_ONLY: True}
+    stream = CaptionStream(hall.read(), hall.hub, None, 0)
+    async with asyncio.timeout(10):
+        await stream(scope, connection.receive, connection.send)
+    assert [message["type"] for message in connection.sent] == [
+        "http.response.start",
+        "http.response.body",
+    ]
+    assert connection.text == ""
+    assert len(hall.hub) == 0
+
+
+async def test_head_is_asked_of_a_shared_session_as_get_is(tmp_path: Path) -> None:
+    async with running(data_dir=tmp_path / "data") as api:
+        assert hub_of(api.app).captions.speak(STATE, request())
+        secrets = {"X-Share-Secret": SECRET}
+        async with asyncio.timeout(10):
+            answer = await api.client.head("/captions/id", headers=secrets)
+            refused = await api.client.head("/captions/id")
+    assert (answer.status_code, refused.status_code) == (200, 404)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_readers_are_counted_in_the_metrics(tmp_path: Path) -> None:
+    async with running(data_dir=tmp_path / "data") as api:
+        hub = hub_of(api.app).captions
+        assert hub.speak(STATE, request())
+        figures = []
+        for _ in range(2):
+            figures.append((await api.client.get("/metrics")).text)
+            hub.read(hub.find(STATE.session_id, SECRET))
+    for count, text in enumerate(figures):
+        assert f"speech_translator_caption_readers {count}.0" in text
 
 
 async def test_while_nothing_is_said_the_connection_is_kept(

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from speech_translator.api.errors import CLIENT_CLOSED_REQUEST, ClientDisconnected
-from speech_translator.api.middleware.exchange import Exchange, SocketExchange, who
+from speech_translator.api.middleware.exchange import HEAD_ONLY, Exchange, SocketExchange, who
 from speech_translator.errors import Draining, Overloaded, ShuttingDown, SpeechTranslatorError
 from speech_translator.observability import Metrics, logger
 from speech_translator.observability.metrics import UNMATCHED
@@ -61,8 +61,9 @@ class Envelope:
         self._in_flight += 1
         self._metrics.in_flight.set(self._in_flight)
         # Every GET answers HEAD (RFC 9110, 9.3.2) without a route of its own; the server, which
-        # keeps the scope that it made, leaves out the body.
-        asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        # keeps the scope that it made, leaves out the body. One without end is not begun.
+        head_only = scope["method"] == "HEAD"
+        asked = {**scope, "method": "GET", HEAD_ONLY: True} if head_only else scope
         try:
             await self._serve(asked, exchange)
         finally:

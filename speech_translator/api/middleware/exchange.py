@@ -12,6 +12,9 @@ from speech_translator.problems import problem_response
 from speech_translator.security.answer_headers import headers_of, with_headers
 from speech_translator.security.guard import ANONYMOUS, Caller
 
+HEAD_ONLY = "speech_translator.head_only"
+"""Key of a request's scope: nobody reads the body of its answer."""
+
 _LAST = (b"connection", b"close")
 _SWITCHED = 101
 

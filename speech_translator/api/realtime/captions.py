@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from speech_translator.api.dependencies import state_of
 from speech_translator.api.http_protocol import ABORT
+from speech_translator.api.middleware.exchange import HEAD_ONLY
 from speech_translator.api.openapi import gives
 from speech_translator.api.realtime.stream import hub_of
 from speech_translator.errors import InvalidField, NotFound
@@ -145,6 +146,11 @@ class CaptionStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write until it is over, or the reader has gone."""
+        if scope.get(HEAD_ONLY):
+            self._reader.close()
+            await self._begin(send)
+            await send({"type": "http.response.body", "body": b""})
+            return
         writing = asyncio.create_task(self._write(scope, send))
         leaving = asyncio.create_task(_until_gone(receive))
         try:
@@ -158,14 +164,12 @@ class CaptionStream(Response):
             if isinstance(outcome, Exception):
                 raise outcome
 
+    async def _begin(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+
     async def _write(self, scope: Scope, send: Send) -> None:
-        await send(
-            {
-                "type": "http.response.start",
-                "status": self.status_code,
-                "headers": self.raw_headers,
-            }
-        )
+        await self._begin(send)
         try:
             await self._send(send, _opening(self._reader.share))
             await self._follow(send)
