@@ -77,6 +77,10 @@ class Decode:
     no_speech: float
 
 
+NOTHING = Decode((), "", 0.0, 1.0)
+"""What is said where nothing is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """Text tokens between two timestamps, in seconds from the start of the window."""

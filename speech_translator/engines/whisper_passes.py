@@ -13,6 +13,8 @@ from speech_translator.engines.values import Segment, Word
 from speech_translator.engines.whisper_clips import Clip, Stretch, rest_of
 from speech_translator.engines.whisper_decoding import (
     MAX_COMPRESSION,
+    MIN_LOGPROB,
+    NOTHING,
     Decode,
     Piece,
     best_of,
@@ -130,8 +132,9 @@ class WhisperPasses:
         stretch = outcome.stretch
         if not is_doubtful(outcome.decode, self._limit(stretch), self._text(outcome.decode)):
             return outcome
-        if stretch.clip.call.draft:
-            return self._without_loop(outcome)
+        if stretch.clip.call.draft:  # it is soon replaced: a wild guess is worse than none
+            believed = outcome.decode.logprob >= MIN_LOGPROB
+            return self._without_loop(outcome) if believed else replace(outcome, decode=NOTHING)
         # Room for any script, unless it was a loop: perhaps the language only needs many tokens.
         limit = self._limit(stretch)
         if compression(outcome.decode.text) <= MAX_COMPRESSION:

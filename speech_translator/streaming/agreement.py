@@ -2,7 +2,8 @@
 
 LocalAgreement-2 (Macháček, Dabre, Bojar: "Turning Whisper into Real-Time Transcription System",
 2023; https://arxiv.org/abs/2307.14743): a word is confirmed once two decodes in a row have it at
-its place, and then stays. The last word of a decode may have been cut in the middle: it is neither
+its place, and then stays; where either was unsure it takes three, since mishearings of the first
+moments come twice. The last word of a decode may have been cut in the middle: it is neither
 confirmed nor shown, unless it is all there is.
 """
 
@@ -39,21 +40,26 @@ class Agreement:
     def __init__(self) -> None:
         self._confirmed: list[str] = []
         self._last: list[str] = []
+        self._before: list[str] = []
+        self._sure = False
         self.hypothesis = Hypothesis()
 
-    def hear(self, text: str, *, ended: bool = False) -> Hypothesis:
+    def hear(self, text: str, *, ended: bool = False, sure: bool = True) -> Hypothesis:
         """The hypothesis after another decode.
 
         Args:
             text: of the decode.
             ended: silence followed, so its last word was heard to its end.
+            sure: it is no guess.
         """
         tokens = _TOKEN.findall(text.strip())
         whole = tokens if ended or len(tokens) == 1 else tokens[:-1]
         rest = self._after_confirmed(whole)
         agreed = _common(self._after_confirmed(self._last), rest)
+        if not (sure and self._sure):
+            agreed = min(agreed, _common(self._after_confirmed(self._before), rest))
         self._confirmed += rest[:agreed]
-        self._last = whole
+        self._before, self._last, self._sure = self._last, whole, sure
         shown = "".join(self._confirmed + rest[agreed:])
         confirmed = "".join(self._confirmed)
         lead = len(shown) - len(shown.lstrip())

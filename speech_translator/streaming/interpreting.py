@@ -106,7 +106,8 @@ class Interpretation:
 
     ``language`` is None, and ``text`` empty, where nothing was said. ``translations`` and
     ``failures`` are by the target's tag; together they hold every target. ``english`` is the
-    recogniser's own reading, where it was asked for, or why there is none.
+    recogniser's own reading, where it was asked for, or why there is none. ``certainty`` in [0, 1]
+    is of the text, ``confidence`` of the language.
     """
 
     text: str
@@ -115,6 +116,7 @@ class Interpretation:
     translations: Mapping[str, str] = field(default_factory=dict)
     failures: Mapping[str, SpeechTranslatorError] = field(default_factory=dict)
     english: str | SpeechTranslatorError | None = None
+    certainty: float = 1.0
 
 
 class Interpreter:
@@ -180,7 +182,12 @@ class Interpreter:
         )
         if heard.language is None or not heard.text.strip():
             return Interpretation("", None, 0.0)
-        said = Interpretation(heard.text.strip(), heard.language, heard.language_confidence)
+        said = Interpretation(
+            heard.text.strip(),
+            heard.language,
+            heard.language_confidence,
+            certainty=min((segment.confidence for segment in heard.segments), default=0.0),
+        )
         said = await self._with_english(samples, said, targets, context)
         return await self._translated(said, targets, context)
 

@@ -18,6 +18,9 @@ from speech_translator.streaming.work import Foresee, Guess, Render
 MIN_AUDIO_S = 0.6
 """Audio that a first partial needs; shorter clips are mostly misheard."""
 
+SURE = 0.5
+"""Certainty of a decode from which two that agree confirm words; otherwise it takes three."""
+
 _GUESS_SILENCE_S = 0.1
 """In a longer silence no partial is decoded: the decode on the chance of an end comes soon."""
 
@@ -160,7 +163,7 @@ class OpenUtterance:
         if said.text:
             if said.language != self._language:  # words of another one agree with nothing
                 self._agreement, self._rendered, self.translations = Agreement(), "", {}
-            self._agreement.hear(said.text, ended=ended)
+            self._agreement.hear(said.text, ended=ended, sure=said.certainty >= SURE)
             self._language = said.language
         current = ended and hearing.speech_end == self._foreseen_to
         if current:

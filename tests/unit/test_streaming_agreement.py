@@ -25,6 +25,18 @@ def test_a_word_is_confirmed_by_the_second_decode_and_the_last_one_held_back() -
     ]
 
 
+@pytest.mark.parametrize("sure", [(True, False), (False, True), (False, False)])
+def test_where_a_decode_is_unsure_a_word_takes_three(sure: tuple[bool, bool]) -> None:
+    agreement = Agreement()
+    agreement.hear("Howdy Mary", sure=sure[0])
+    assert agreement.hear("Howdy Mary to", sure=sure[1]).confirmed_chars == 0
+    third = agreement.hear("Howdy, he married", sure=False)
+    assert third.text[: third.confirmed_chars] == "Howdy,"
+    agreement.hear("Howdy he married a", sure=True)
+    found = agreement.hear("Howdy he married a more", sure=True)
+    assert found.text[: found.confirmed_chars] == "Howdy, he married"
+
+
 def test_case_and_punctuation_of_a_confirmed_word_stay_as_they_were() -> None:
     shown = follow("so it is here", "so it is here now", "So, it is here now and")
     assert shown[-1] == ("so it is here now", "so it is here")

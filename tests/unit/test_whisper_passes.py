@@ -194,11 +194,13 @@ def test_an_unsure_decode_is_searched_wider_over_the_same_encoding() -> None:
     assert [asked["beam_size"] for asked in model.asked] == [1, 5]
 
 
-@pytest.mark.parametrize("logprob", [-0.2, -0.8, -1.5])
-def test_a_draft_is_one_greedy_search_whatever_comes_of_it(logprob: float) -> None:
+@pytest.mark.parametrize(
+    ("logprob", "text"), [(-0.2, "good morning"), (-0.8, "good morning"), (-1.5, "")]
+)
+def test_a_draft_is_one_greedy_search_whatever_comes_of_it(logprob: float, text: str) -> None:
     model = Model([Answer(said("good", "morning"), logprob=logprob)])
     (transcript,) = transcribe(model, call(draft=True))
-    assert transcript.text == "good morning"
+    assert transcript.text == text
     assert model.encoded == [(1, 1000)]
     assert [asked["beam_size"] for asked in model.asked] == [1]
 
