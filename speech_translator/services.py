@@ -40,6 +40,7 @@ async def open_services(
     decode: bool = True,
     listener: Callable[[BrokerEvent], None] = _ignore,
     stop_grace_s: Callable[[], float] = lambda: 5.0,
+    breakers: CircuitBreakerRegistry | None = None,
 ) -> AsyncIterator[Services]:
     """Start engine processes and decoders; stop them in reverse order at the end.
 
@@ -48,12 +49,13 @@ async def open_services(
         tasks: start only engines for these tasks; all by default.
         decode: whether uploads will be decoded.
         listener: told every event of the broker.
+        breakers: where those of the engines are to be kept.
         stop_grace_s: asked at the end how long calls under way may still take, in seconds.
 
     Raises:
         ConfigurationError: the settings name something that does not exist.
     """
-    breakers = CircuitBreakerRegistry()
+    breakers = breakers or CircuitBreakerRegistry()
     specs = engine_specs(settings, tasks)
     broker = Broker(specs, listener=listener, breakers=breakers)
     decoders = DecoderPool(

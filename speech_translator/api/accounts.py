@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from speech_translator.errors import ConfigurationError, StoreUnavailable
+from speech_translator.reliability import BreakerConfig, CircuitBreaker, CircuitBreakerRegistry
 from speech_translator.security.revocations import Revocations
 from speech_translator.security.scopes import Principal
 from speech_translator.settings import Settings
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from speech_translator.storage.usage import UsageStore
 
 
+def database_breaker(registry: CircuitBreakerRegistry) -> CircuitBreaker:
+    """The database's: open, it spares requests the wait for a database that does not answer."""
+    return registry.get(
+        "database",
+        BreakerConfig(open_s=1.0),
+        is_failure=lambda error: isinstance(error, StoreUnavailable),
+    )
+
+
 class AccountsDoor:
     """Opens accounts once, and closes them at the end.
 
@@ -27,13 +37,19 @@ class AccountsDoor:
         settings: the configuration.
         revocations: between the replicas of the service; its owner closes it later.
         listener: told what the upkeep finds and does; nobody is by default.
+        breaker: of the database; none by default.
     """
 
     def __init__(
-        self, settings: Settings, revocations: Revocations, listener: Listener | None = None
+        self,
+        settings: Settings,
+        revocations: Revocations,
+        listener: Listener | None = None,
+        breaker: CircuitBreaker | None = None,
     ) -> None:
         self._settings = settings
         self._listener = listener
+        self._breaker = breaker
         self._revocations = revocations
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
@@ -64,6 +80,7 @@ class AccountsDoor:
                     idempotency=IdempotencyConfig(max_bytes=self._settings.idempotency_max_bytes),
                     upkeep=_days(self._settings),
                     listener=self._listener or ignore,
+                    guard=self._breaker.guard if self._breaker else None,
                 )
                 self._accounts = await self._stack.enter_async_context(opened)
             return self._accounts

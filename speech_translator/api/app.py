@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from speech_translator import __version__
 from speech_translator.api import openapi
 from speech_translator.api.account_events import AccountEvents
-from speech_translator.api.accounts import AccountsDoor
+from speech_translator.api.accounts import AccountsDoor, database_breaker
 from speech_translator.api.brand import Brand
 from speech_translator.api.compat import libretranslate, openai_realtime
 from speech_translator.api.dependencies import ApiState
@@ -57,6 +57,7 @@ from speech_translator.errors import (
 )
 from speech_translator.observability import Metrics, configure_logging
 from speech_translator.problems import on_error
+from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.reliability.health_checks import HealthMonitor
 from speech_translator.security.concurrency import ConcurrencyLimiter
 from speech_translator.security.cors import Cors, CorsConfig, parse_origins
@@ -101,7 +102,10 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
     brand = Brand.from_settings(settings)
     figures = Metrics()
     shared = shared_of(settings, SharedEvents(figures, shown=settings.redis_url is not None))
-    accounts = AccountsDoor(settings, shared.revocations, AccountEvents(figures))
+    breakers = services.breakers if services else CircuitBreakerRegistry()
+    accounts = AccountsDoor(
+        settings, shared.revocations, AccountEvents(figures), database_breaker(breakers)
+    )
     metering = Metering(settings, accounts, shared.limits, figures)
     guard = _guard(settings, accounts, metering.limits)
     live = ConcurrencyLimiter(shared.leases, "live-sessions")
@@ -111,7 +115,7 @@ def create_app(settings: Settings, services: Services | None = None) -> FastAPI:
         description=_DESCRIPTION,
         version=__version__,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
-        lifespan=_lifespan(state, services),
+        lifespan=_lifespan(state, services, breakers),
         openapi_url=None,  # served by routes.pages, kept as bytes
         docs_url=None,
         redoc_url=None,
@@ -179,13 +183,14 @@ def _guard(settings: Settings, accounts: AccountsDoor, limits: LimitStore) -> Gu
 
 
 def _lifespan(
-    state: ApiState, given: Services | None
+    state: ApiState, given: Services | None, breakers: CircuitBreakerRegistry
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if given is None and not structlog.is_configured():  # served by uvicorn's own command
             start_logging(state.settings)
         events = EngineEvents(state.metrics)
+        breakers.subscribe(BreakerEvents(state.metrics))
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(state.shared)
             stack.push_async_callback(state.accounts.close)
@@ -198,11 +203,13 @@ def _lifespan(
             services = given
             if services is None:
                 opened = open_services(
-                    state.settings, listener=events, stop_grace_s=state.grace_left
+                    state.settings,
+                    listener=events,
+                    stop_grace_s=state.grace_left,
+                    breakers=breakers,
                 )
                 services = await stack.enter_async_context(opened)
             state.services = services
-            services.breakers.subscribe(BreakerEvents(state.metrics))
             checks = service_checks(state, services, events.answered)
             monitor = HealthMonitor(checks, listener=HealthEvents())
             state.health = await stack.enter_async_context(monitor)

@@ -28,7 +28,7 @@ class CircuitBreakerRegistry:
 
     Args:
         config: of breakers that are given none of their own.
-        is_failure: see ``CircuitBreaker``.
+        is_failure: of breakers that are given none of their own; see ``CircuitBreaker``.
         sharing: with which other processes; None for none.
         clock: monotonic seconds.
         wall_clock: seconds since 1970.
@@ -52,24 +52,39 @@ class CircuitBreakerRegistry:
         self._breakers: dict[str, CircuitBreaker] = {}
         self._listeners: list[Listener] = []
 
-    def get(self, name: str, config: BreakerConfig | None = None) -> CircuitBreaker:
+    def get(
+        self,
+        name: str,
+        config: BreakerConfig | None = None,
+        *,
+        is_failure: Callable[[Exception], bool] | None = None,
+    ) -> CircuitBreaker:
         """The breaker of that name, the same one every time.
+
+        Args:
+            name: of what it guards.
+            config: of its own.
+            is_failure: of its own, for whoever asks first.
 
         Raises:
             ConfigurationError: it was made with another ``config``.
         """
-        found = self._breakers.get(name) or self._made(name, config or self._config)
+        found = self._breakers.get(name)
+        if found is None:
+            found = self._made(name, config or self._config, is_failure or self._is_failure)
         if config is not None and found.config != config:
             raise ConfigurationError(f"The circuit breaker {name} is configured twice.")
         return found
 
-    def _made(self, name: str, config: BreakerConfig) -> CircuitBreaker:
+    def _made(
+        self, name: str, config: BreakerConfig, is_failure: Callable[[Exception], bool]
+    ) -> CircuitBreaker:
         with self._lock:
             if name not in self._breakers:
                 self._breakers[name] = CircuitBreaker(
                     name,
                     config,
-                    is_failure=self._is_failure,
+                    is_failure=is_failure,
                     sharing=self._sharing,
                     listener=self._tell,
                     clock=self._clock,

@@ -239,21 +239,18 @@ class _Attempts:
         self._breaker = breaker
         self._error: Exception | None = None
         self._made = 0
-        self._over = False
 
     def __call__(self, error: Exception) -> bool | float:
-        if self._over:
-            return False
         self._made += 1
         self._error = error
         return self._decide(error, self._made)
 
     def check(self, first: Exception) -> None:
-        """Before an attempt: raise ``first``, which was made already, or give up after a pause."""
+        """Before an attempt: raise ``first``, which was made already, or what failed last."""
         if self._error is None:
             raise first
         if self._breaker.is_open():
-            self._over = True
+            self._made -= 1  # this one is not made
             raise self._error
 
     def loop(self) -> Any:

@@ -57,6 +57,7 @@ from speech_translator.storage import (
     UsageStore,
 )
 from speech_translator.storage.audit import user_subject
+from speech_translator.storage.database import Guard as DatabaseGuard
 from speech_translator.storage.idempotency import IdempotencyStore
 from speech_translator.storage.live_sessions import LiveSessionStore
 from speech_translator.storage.migrate import upgrade
@@ -418,6 +419,7 @@ async def open_accounts(
     idempotency: IdempotencyConfig | None = None,
     upkeep: UpkeepConfig | None = None,
     listener: Listener = ignore,
+    guard: DatabaseGuard | None = None,
 ) -> AsyncIterator[Accounts]:
     """Accounts over a database that is brought to today's tables first.
 
@@ -428,6 +430,7 @@ async def open_accounts(
         idempotency: how answers are kept for requests that are sent again.
         upkeep: how old what may become; done as long as the block runs.
         listener: told what the upkeep finds and does.
+        guard: stands around each transaction; none by default.
 
     Raises:
         ConfigurationError: the address is none, a secret is missing or too short, or the database
@@ -442,7 +445,7 @@ async def open_accounts(
     file = config.file()
     if file is not None:
         make_private(file.parent)
-    database = Database(config)
+    database = Database(config, guard) if guard else Database(config)
     try:
         await upgrade(database)
         told = revocations or NoRevocations()

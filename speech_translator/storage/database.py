@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,13 +13,25 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Table, event, literal, make_url, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NotSupportedError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from speech_translator.errors import ConfigurationError, StoreUnavailable
+from speech_translator.errors import CircuitOpen, ConfigurationError, StoreUnavailable
 
 _WRITES = "writes"
+_TROUBLE = frozenset({"08", "53", "57", "58", "XX"})
+"""Classes of SQLSTATE: connections, resources, operators, the system, the server's own faults.
+SQLAlchemy has one class for these and for what is wrong with a value."""
+
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "sqlite+aiosqlite": "sqlite+aiosqlite",
@@ -70,11 +83,27 @@ _WRONG_URL = (
 )
 
 
-class Database:
-    """Connections to one database, which ``migrate.upgrade`` has prepared."""
+Guard = Callable[[], AbstractAsyncContextManager[object]]
+"""Stands around each transaction: it may refuse one with ``Unavailable``, and sees how it ends.
+``StoreUnavailable`` speaks against the database, and nothing else does."""
 
-    def __init__(self, config: DatabaseConfig) -> None:
+
+def _unguarded() -> AbstractAsyncContextManager[object]:
+    """The guard of those who have none."""
+    return nullcontext()
+
+
+class Database:
+    """Connections to one database, which ``migrate.upgrade`` has prepared.
+
+    Args:
+        config: where it is.
+        guard: such as a circuit breaker's.
+    """
+
+    def __init__(self, config: DatabaseConfig, guard: Guard = _unguarded) -> None:
         self.config = config
+        self._guard = guard
         self._engine = _engine(config)
         self._writing = self._engine.execution_options(**{_WRITES: True})
 
@@ -91,22 +120,36 @@ class Database:
         """A transaction: committed at the end of the block, rolled back by an exception.
 
         Raises:
-            StoreUnavailable: the database does not answer in its time, or refused.
+            StoreUnavailable: the database does not answer in its time, or refused, or is left
+                alone because it did so lately.
         """
         return self._transaction(self._writing)
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
-            async with asyncio.timeout(self.config.timeout_s), engine.begin() as connection:
+            async with self._guard(), self._answering(engine) as connection:
                 yield connection
-        except (TimeoutError, PoolTimeoutError, OSError) as error:
-            raise StoreUnavailable("The database does not answer.") from error
+        except CircuitOpen as refusal:
+            raise StoreUnavailable(refusal.message, retry_after=refusal.retry_after) from None
         except DBAPIError as error:
             # Its text quotes statements and values.
             raise StoreUnavailable("The database failed.") from error.orig
         except SQLAlchemyError as error:
             raise StoreUnavailable("The database failed.") from error
+
+    @asynccontextmanager
+    async def _answering(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+        """A transaction; an error of the library's own speaks against what was asked for."""
+        try:
+            async with asyncio.timeout(self.config.timeout_s), engine.begin() as connection:
+                yield connection
+        except (TimeoutError, PoolTimeoutError, OSError) as error:
+            raise StoreUnavailable("The database does not answer.") from error
+        except DBAPIError as error:
+            if _speaks_against_database(error):
+                raise StoreUnavailable("The database failed.") from error.orig
+            raise
 
     async def ping(self) -> None:
         """Begin a transaction that may write, and end it. Raises ``StoreUnavailable``."""
@@ -120,6 +163,15 @@ class Database:
     async def close(self) -> None:
         """Close all connections."""
         await self._engine.dispose()
+
+
+def _speaks_against_database(error: DBAPIError) -> bool:
+    """Whether the database is in trouble, and not the statement or its values."""
+    if isinstance(error, (DataError, IntegrityError, NotSupportedError, ProgrammingError)):
+        return False
+    state: str | None = getattr(error.orig, "sqlstate", None)
+    code: int = getattr(error.orig, "sqlite_errorcode", 0)
+    return code & 0xFF != sqlite3.SQLITE_ERROR if state is None else state[:2] in _TROUBLE
 
 
 def _engine(config: DatabaseConfig) -> AsyncEngine:

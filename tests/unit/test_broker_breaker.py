@@ -150,6 +150,28 @@ async def test_answers_of_others_speak_for_the_engine_for_a_while() -> None:
     assert world.breaker.state == "open"
 
 
+async def test_an_owner_who_was_answered_does_not_speak_for_the_engine_themselves() -> None:
+    world = World()
+    world.host.ready()
+    await serve(world, "ann")
+    await fail(world, 5, owner="ann")
+    assert world.breaker.state == "open"
+
+
+async def test_who_waits_behind_a_probe_waits_on_when_an_older_call_ends() -> None:
+    world = World()
+    world.host.ready(concurrency=2)
+    await world.asked("old")
+    world.breaker.trip_sync()
+    world.now += OPEN_S
+    probe, waiting = await world.asked("probe", "waiting")
+    world.host.answer("old")
+    assert (outcome(probe), outcome(waiting)) == (None, None)
+    world.host.answer("probe")
+    world.host.answer("waiting")
+    assert outcome(waiting) == "pt:waiting"
+
+
 async def test_a_batch_of_several_calls_that_raises_says_nothing_by_itself() -> None:
     world = World()
     world.host.ready(batch=8)

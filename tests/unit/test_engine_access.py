@@ -150,6 +150,8 @@ async def test_an_engine_on_this_machine_is_not_asked_the_same_again() -> None:
     with pytest.raises(EngineFailed):
         await world.ask()
     assert world.asked() == [2, 2, 1]
+    fallen = [event.engine for event in world.told if isinstance(event, FellBack)]
+    assert fallen == ["first", "second"]
 
 
 async def test_a_breaker_that_opened_by_the_failure_has_no_retry() -> None:

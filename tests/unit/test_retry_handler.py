@@ -15,6 +15,7 @@ from speech_translator.errors import (
     DeadlineExceeded,
     EngineFailed,
     InvalidField,
+    ShuttingDown,
     StoreUnavailable,
     Unavailable,
 )
@@ -57,6 +58,16 @@ class Bench:
             listener=self.told.append,
             jitter=self.jitter,
         )
+
+    def in_the_pause(self, happens: Callable[[], None]) -> None:
+        """Something that happens whenever a retry is scheduled."""
+
+        def listen(event: RetryEvent) -> None:
+            self.told.append(event)
+            if isinstance(event, RetryScheduled):
+                happens()
+
+        self.handler._listener = listen
 
     def work(self, *errors: Exception) -> Callable[[], str]:
         left = list(errors)
@@ -117,7 +128,13 @@ def test_the_last_attempts_error_is_raised() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [InvalidField("x", field="y"), DeadlineExceeded("x"), CircuitOpen("x"), ValueError("x")],
+    [
+        InvalidField("x", field="y"),
+        DeadlineExceeded("x"),
+        CircuitOpen("x"),
+        ShuttingDown("x"),
+        ValueError("x"),
+    ],
 )
 def test_what_will_not_pass_is_not_repeated(error: Exception) -> None:
     bench = Bench()
@@ -187,22 +204,23 @@ def test_an_open_breaker_is_not_asked_again() -> None:
 def test_a_breaker_that_opens_in_the_pause_ends_it() -> None:
     breaker = CircuitBreaker("payments")
     bench = Bench(breaker=breaker)
-    bench.told = Told(breaker)
-    bench.handler._listener = bench.told.append
+    bench.in_the_pause(breaker.trip_sync)
     with pytest.raises(EngineFailed):
         bench.call(bench.work(*failures(2)))
     assert bench.runs == 1
+    assert bench.told[1:] == [RetryGivenUp("payments", 1, "breaker_open", "EngineFailed")]
 
 
-class Told(list[RetryEvent]):
-    """Opens a breaker once a retry is scheduled."""
+def test_a_deadline_that_passes_in_a_pause_that_took_too_long_ends_it() -> None:
+    bench = Bench()
 
-    def __init__(self, breaker: CircuitBreaker) -> None:
-        self.breaker = breaker
+    def oversleep() -> None:
+        bench.clock.now += 60
 
-    def append(self, event: RetryEvent) -> None:
-        super().append(event)
-        self.breaker.trip_sync()
+    bench.in_the_pause(oversleep)
+    with pytest.raises(DeadlineExceeded):
+        bench.call(bench.work(*failures(2)))
+    assert bench.runs == 1
 
 
 def test_retries_never_exceed_their_share_of_the_calls() -> None:
@@ -252,6 +270,7 @@ async def test_async_work_has_the_same() -> None:
 @pytest.mark.parametrize("tries", [1, 2])
 async def test_a_cancelled_attempt_is_not_repeated(tries: int) -> None:
     bench = Bench()
+    bench.handler._is_retryable = lambda _error: True
     run, begun = bench.work(*failures(tries - 1)), []
 
     async def work() -> None:
