@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page, Request, Route, expect
@@ -11,9 +13,10 @@ from tests.browser.actions import HOSTILE, PHONE, SOON, SPOKEN, captions, faults
 from tests.browser.conftest import OpenPage
 from tests.support.recordings import word_error_rate
 from tests.support.relay import relayed
-from tests.support.server import Server
+from tests.support.server import Server, start_server
 
 STATE = "#reader-state"
+BROKEN = "ERR_"
 
 
 def share(page: Page) -> str:
@@ -129,6 +132,32 @@ def test_a_reader_comes_back_by_itself_and_reads_nothing_twice(
         speaker.click("#live-stop")
         expect(reader.locator("#reader-reason")).to_be_visible(timeout=SOON)
         expect(reader.locator("#reader-finals .caption")).to_have_count(1)
+        reader.close()
+
+
+def test_both_sides_outlive_a_server_that_is_killed(open_page: OpenPage, tmp_path: Path) -> None:
+    settings = {"DATA_DIR": str(tmp_path)}
+    with ExitStack() as both:
+        first = both.enter_context(start_server(settings, keyed=False))
+        relay = both.enter_context(relayed(first.url))
+        speaker = open_page(url=relay.url, expected=BROKEN)
+        link = share(speaker)
+        following = f"{STATE}[data-state=following]"
+        reader = open_page(link, url=relay.url, ready=following, expected=BROKEN)
+        expect(reader.locator("#reader-finals .caption").first).to_be_visible(timeout=SOON)
+        first.process.kill()
+        expect(speaker.locator("#live-state")).to_have_text("reconnecting …", timeout=SOON)
+        expect(reader.locator(STATE)).to_have_text("reconnecting …", timeout=SOON)
+        second = both.enter_context(start_server(settings, keyed=False))
+        relay.target = second.url
+        expect(speaker.locator("#live-state")).to_have_text("listening", timeout=SOON)
+        expect(reader.locator(STATE)).to_have_text("live", timeout=SOON)
+        expect(speaker.locator("#live-link-address")).to_have_value(f"{relay.url}/{link}")
+        speaker.click("#live-stop")
+        expect(reader.locator("#reader-reason")).to_contain_text("has ended", timeout=SOON)
+        read = captions(reader, "source", "#reader-finals")
+        assert read == captions(speaker, "source")
+        speaker.close()
         reader.close()
 
 

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 class Relay:
     """Passes bytes on between its own address and another, both on this machine.
 
-    Every piece waits for ``delay_s`` on its way. A target ``unix:///path`` is a socket's file.
+    Every piece waits for ``delay_s`` on its way. New connections go to ``target``, which may
+    change; ``unix:///path`` is a socket's file.
     """
 
     def __init__(self, target: str) -> None:
-        self._target = target
+        self.target = target
         self.delay_s = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -66,7 +67,7 @@ class Relay:
                 self._threads[-1].start()
 
     def _connect(self) -> socket.socket:
-        address = urlsplit(self._target)
+        address = urlsplit(self.target)
         if address.scheme != "unix":
             return socket.create_connection((str(address.hostname), int(address.port or 80)))
         far = socket.socket(socket.AF_UNIX)
