@@ -69,7 +69,8 @@ class EchoTranslator:
     """Answers ``<target>:<text>``, but for texts that hold a mark.
 
     Options: ``name``, ``seconds`` a batch takes, ``concurrency``, ``batch``, ``log``: a file that
-    gets a line for every batch.
+    gets a line for every batch, ``broken_while``: a file that makes it raise on everything while
+    it is there.
     """
 
     def __init__(self, options: Mapping[str, object]) -> None:
@@ -78,6 +79,7 @@ class EchoTranslator:
         self.batch = int(str(options.get("batch", 1)))
         self.log = str(options.get("log", ""))
         self.name = str(options.get("name", "echo"))
+        self.broken_while = str(options.get("broken_while", ""))
 
     def describe(self) -> EngineInfo:
         return EngineInfo(
@@ -89,6 +91,8 @@ class EchoTranslator:
         )
 
     def translate(self, calls: Sequence[TranslateCall]) -> list[str]:
+        if self.broken_while and os.path.exists(self.broken_while):  # noqa: PTH110
+            raise RuntimeError("broken")
         if self.log:
             with open(self.log, "a", encoding="utf-8") as file:  # noqa: PTH123
                 file.write(f"{'|'.join(call.text for call in calls)}\n")
