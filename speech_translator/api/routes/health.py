@@ -32,7 +32,7 @@ _UNAVAILABLE = 503
 _STATUS = gives({"application/json": ref(StatusAnswer)})
 
 
-_IDENTIFY_S = 0.03
+_IDENTIFY_S = 0.025
 """Seconds for finding out who asks: the answer must come at once, also while a database hangs."""
 
 _WORST_FIRST: tuple[OverallStatus, ...] = ("unhealthy", "degraded", "healthy")
