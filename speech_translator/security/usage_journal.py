@@ -36,6 +36,7 @@ from speech_translator.security.usage_segments import (
     prepare,
     read,
     rows_of,
+    set_aside,
 )
 from speech_translator.storage.usage import Totals, UsageRow
 
@@ -251,23 +252,40 @@ class UsageJournal:
             self._on_event("applied")
 
     async def _adopt_one(self, path: Path) -> bool:
-        """Bring one segment, unless its process lives; False when the database is away."""
-        lock = await asyncio.to_thread(locked, path)
-        if lock is None:
-            return True
+        """Bring one segment, unless its process lives; False when the database is away.
+
+        One that is damaged is set aside with what could be read of it brought, and those behind it
+        do not wait.
+        """
+        lock = None
         try:
-            entries, whole = await asyncio.to_thread(read, path)
-            if not whole:
-                self._on_event("damaged")
-            found: Held = {}
-            add(found, entries)
-            await self._apply(path.name.removesuffix(SUFFIX), rows_of(found))
-            await asyncio.to_thread(path.unlink, missing_ok=True)
+            lock = await asyncio.to_thread(locked, path)
+            if lock is not None:
+                await self._bring_left(path)
         except OSError:
             self._on_event("unapplied")
         except StoreUnavailable:
             self._on_event("unapplied")
             return False
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one is not with others
+            report("a segment of the usage journal is set aside", error)
+            await self._set_aside(path)
         finally:
-            os.close(lock)
+            if lock is not None:
+                os.close(lock)
         return True
+
+    async def _bring_left(self, path: Path) -> None:
+        entries, whole = await asyncio.to_thread(read, path)
+        found: Held = {}
+        add(found, entries)
+        await self._apply(path.name.removesuffix(SUFFIX), rows_of(found))
+        if whole:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        else:
+            await self._set_aside(path)
+
+    async def _set_aside(self, path: Path) -> None:
+        self._on_event("damaged")
+        with contextlib.suppress(OSError):  # it is met again
+            await asyncio.to_thread(set_aside, path)

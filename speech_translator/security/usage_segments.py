@@ -8,27 +8,35 @@ import os
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from speech_translator.security.owners import PRINTABLE
 from speech_translator.storage.usage import Totals, UsageRow
 
 SUFFIX = ".usage"
+ASIDE = ".aside"
+"""What the name of a segment ends with that was set aside."""
 
 Held = dict[tuple[str, str, str, str], Totals]
 """Sums by day, owner, key and operation."""
 
 
-class UsageEntry(msgspec.Struct, frozen=True, array_like=True):
-    """One act that is counted, on a UTC day."""
+_Amount = Annotated[int, Meta(ge=0, le=2**53)]
 
-    day: str
-    owner: str
-    key_id: str
-    operation: str
-    requests: int
-    characters: int
-    audio_ms: int
+
+class UsageEntry(msgspec.Struct, frozen=True, array_like=True):
+    """One act that is counted, on a UTC day; what is read back is what a database can keep."""
+
+    day: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\d$(?!\n)")]
+    owner: Annotated[str, Meta(max_length=128, pattern=PRINTABLE)]
+    key_id: Annotated[str, Meta(max_length=32, pattern=PRINTABLE)]
+    operation: Annotated[str, Meta(max_length=16, pattern=PRINTABLE)]
+    requests: _Amount
+    characters: _Amount
+    audio_ms: _Amount
 
     @property
     def row(self) -> UsageRow:
@@ -105,6 +113,11 @@ def locked(path: Path) -> int | None:
         pass
     os.close(descriptor)
     return None
+
+
+def set_aside(path: Path) -> None:
+    """Leave a segment to its operator, under a name by which nobody brings it; raises OSError."""
+    path.rename(path.with_suffix(f"{SUFFIX}{ASIDE}"))
 
 
 def lines_of(entries: Iterable[UsageEntry]) -> bytes:

@@ -14,7 +14,13 @@ from speech_translator.errors import ConfigurationError, StoreUnavailable
 from speech_translator.security import usage_journal, usage_segments
 from speech_translator.security.usage_book import UsageBook
 from speech_translator.security.usage_journal import JournalConfig, UsageJournal
-from speech_translator.security.usage_segments import SUFFIX, Segment, UsageEntry, left_behind
+from speech_translator.security.usage_segments import (
+    ASIDE,
+    SUFFIX,
+    Segment,
+    UsageEntry,
+    left_behind,
+)
 from speech_translator.storage.usage import Totals, UsageRow
 
 DAY = "2026-11-28"
@@ -59,6 +65,11 @@ def journal(tmp_path: Path, ledger: Ledger, **options: object) -> UsageJournal:
 
 def files(tmp_path: Path) -> list[Path]:
     return sorted(tmp_path.glob(f"*{SUFFIX}"))
+
+
+def names(tmp_path: Path) -> list[str]:
+    """Of all that is there."""
+    return sorted(file.name for file in tmp_path.iterdir())
 
 
 async def test_entries_are_added_up_and_their_file_goes(tmp_path: Path, ledger: Ledger) -> None:
@@ -203,6 +214,54 @@ async def test_a_damaged_line_costs_itself_alone_and_is_told(
     await journal(tmp_path, ledger, on_event=events.append).adopt()
     assert ledger.requests == 2
     assert events == ["damaged"]
+    assert names(tmp_path) == [f"old{SUFFIX}{ASIDE}"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\xff\xfe",
+        b'["2026-11-28","ada","k1","translate",-1,5,0]',
+        b'["2026-11-28","ada","k1","translate",1,1e400,0]',
+        b'["2026-11-28","ada","k1","translate",1,99999999999999999999,0]',
+        b'["2026-11-28","a\\u0000b","k1","translate",1,5,0]',
+        b'["tomorrow","ada","k1","translate",1,5,0]',
+        b'["2026-11-28","' + b"a" * 129 + b'","k1","translate",1,5,0]',
+    ],
+)
+async def test_what_no_database_would_take_keeps_nothing_behind_it(
+    tmp_path: Path, ledger: Ledger, line: bytes
+) -> None:
+    whole = usage_segments.msgspec.json.encode(entry()) + b"\n"
+    (tmp_path / f"1{SUFFIX}").write_bytes(line + b"\n" + whole)
+    (tmp_path / f"2{SUFFIX}").write_bytes(whole)
+    await journal(tmp_path, ledger).adopt()
+    assert {name: len(rows) for name, rows in ledger.segments.items()} == {"1": 1, "2": 1}
+    assert names(tmp_path) == [f"1{SUFFIX}{ASIDE}"]
+
+
+async def test_a_file_that_cannot_be_brought_is_set_aside_and_one_that_cannot_be_read_is_left(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    events: list[str] = []
+    told: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    whole = usage_segments.msgspec.json.encode(entry()) + b"\n"
+    (tmp_path / f"1{SUFFIX}").mkdir()
+    for name in ("2", "3"):
+        (tmp_path / f"{name}{SUFFIX}").write_bytes(whole)
+
+    async def apply(segment_id: str, rows: Sequence[UsageRow]) -> bool:
+        if segment_id == "2":
+            raise ZeroDivisionError
+        return await ledger.apply(segment_id, rows)
+
+    own = UsageJournal(JournalConfig(tmp_path), apply, on_event=events.append)
+    await own.adopt()
+    assert list(ledger.segments) == ["3"]
+    assert events == ["unapplied", "damaged"]
+    assert [type(context["exception"]) for context in told] == [ZeroDivisionError]
+    assert names(tmp_path) == [f"1{SUFFIX}", f"2{SUFFIX}{ASIDE}"]
 
 
 async def test_a_full_disk_refuses_nobody_and_loses_nothing(
