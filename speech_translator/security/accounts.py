@@ -58,6 +58,7 @@ from speech_translator.storage import (
 )
 from speech_translator.storage.audit import user_subject
 from speech_translator.storage.database import Guard as DatabaseGuard
+from speech_translator.storage.erasures import ErasureStore
 from speech_translator.storage.idempotency import IdempotencyStore
 from speech_translator.storage.live_sessions import LiveSessionStore
 from speech_translator.storage.migrate import upgrade
@@ -115,11 +116,12 @@ class Accounts:
         self.privacy = Privacy(
             self.audit,
             {
-                KEYS: KeysOfOwners(self._keys, self._key_changed),
+                KEYS: KeysOfOwners(self._keys, self._key_changed, clock=clock),
                 "usage": UsageOfOwners(self.usage),
                 "requests": RequestsOfOwners(requests),
                 "live_sessions": SessionsOfOwners(sessions),
             },
+            ErasureStore(database),
             clock=clock,
         )
         self._days = upkeep or UpkeepConfig()

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from speech_translator.storage.audit import ERASED, AuditEntry, AuditLog
+from speech_translator.storage.erasures import ErasureStore, PendingErasure
 from speech_translator.storage.idempotency import IdempotencyStore
 from speech_translator.storage.keys import KeyStore
 from speech_translator.storage.live_sessions import LiveSessionStore
@@ -57,16 +58,22 @@ class Privacy:
     Args:
         audit: keeps its entries, under a pseudonym.
         holders: of all else, by name; keys first, so that nobody comes in while the rest goes.
+        erasures: keeps who is to be erased once more, for whichever replica is there then.
         clock: milliseconds since 1970.
     """
 
     def __init__(
-        self, audit: AuditLog, holders: dict[str, Holder], *, clock: Callable[[], int]
+        self,
+        audit: AuditLog,
+        holders: dict[str, Holder],
+        erasures: ErasureStore,
+        *,
+        clock: Callable[[], int],
     ) -> None:
         self._audit = audit
         self._holders = holders
+        self._erasures = erasures
         self._clock = clock
-        self._again: dict[str, tuple[int, str]] = {}
 
     def register(self, name: str, holder: Holder) -> None:
         """Ask another holder, too."""
@@ -84,16 +91,15 @@ class Privacy:
 
     async def erase(self, owner: str, pseudonym: str) -> Erasure:
         """Forget an owner, now and once more after ``AGAIN_MS``; asked twice does no harm."""
-        self._again[owner] = (self._clock() + AGAIN_MS, pseudonym)
+        again = PendingErasure(owner, pseudonym, self._clock() + AGAIN_MS)
+        await self._erasures.begin(again)
         return await self._erase(owner, pseudonym)
 
     async def finish(self) -> None:
-        """Erase once more those whose time has come."""
-        now = self._clock()
-        for owner, (due, pseudonym) in list(self._again.items()):
-            if due <= now:
-                await self._erase(owner, pseudonym, again=True)
-                self._again.pop(owner, None)
+        """Erase once more those whose time has come, whoever began with it."""
+        for erasure in await self._erasures.due(self._clock()):
+            await self._erase(erasure.owner, erasure.pseudonym, again=True)
+            await self._erasures.finish(erasure)
 
     async def _erase(self, owner: str, pseudonym: str, *, again: bool = False) -> Erasure:
         # First, while the names that lead to entries are there.
@@ -110,11 +116,19 @@ class KeysOfOwners:
     Args:
         keys: where they are.
         closed: told of each key that opens nothing any more.
+        clock: milliseconds since 1970.
     """
 
-    def __init__(self, keys: KeyStore, closed: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        keys: KeyStore,
+        closed: Callable[[str], Awaitable[None]],
+        *,
+        clock: Callable[[], int],
+    ) -> None:
         self._keys = keys
         self._closed = closed
+        self._clock = clock
 
     async def export(self, owner: str) -> Rows:
         """See ``Holder``."""
@@ -125,7 +139,7 @@ class KeysOfOwners:
 
     async def erase(self, owner: str) -> int:
         """See ``Holder``."""
-        ids = await self._keys.erase(owner)
+        ids = await self._keys.erase(owner, self._clock())
         for key_id in ids:
             await self._closed(key_id)
         return len(ids)

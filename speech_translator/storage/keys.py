@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech_translator.storage.audit import AuditEntry, noting
 from speech_translator.storage.database import Database
-from speech_translator.storage.tables import api_keys
+from speech_translator.storage.tables import api_keys, erased_keys
 
 MAX_PAGE = 200
 """Keys in one page of a list."""
@@ -230,11 +230,14 @@ class KeyStore:
             gone = await connection.execute(delete(api_keys).where(over))
         return gone.rowcount
 
-    async def erase(self, owner: str) -> Sequence[str]:
-        """Forget an owner's keys; their ids."""
+    async def erase(self, owner: str, at_ms: int) -> Sequence[str]:
+        """Forget an owner's keys; their ids, by which what they used is known that comes late."""
         async with self._database.write() as connection:
             rows = await connection.execute(select(api_keys.c.id).where(api_keys.c.owner == owner))
             ids = [row.id for row in rows]
+            for key_id in ids:
+                gone = self._database.insert(erased_keys).values(id=key_id, erased_at=at_ms)
+                await connection.execute(gone.on_conflict_do_nothing())
             await connection.execute(delete(api_keys).where(api_keys.c.owner == owner))
         return ids
 

@@ -120,3 +120,19 @@ live_sessions = Table(
     Index("live_sessions_by_owner", "owner"),
     Index("live_sessions_by_end", "expires_at"),
 )
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("pseudonym", String(64), nullable=False),
+    Column("due_at", BigInteger, nullable=False),
+)
+
+erased_keys = Table(
+    "erased_keys",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("erased_at", BigInteger, nullable=False),
+    Index("erased_keys_by_time", "erased_at"),
+)

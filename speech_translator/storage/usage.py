@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import Insert, delete, func, literal, or_, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from speech_translator.storage.database import Database
-from speech_translator.storage.tables import api_keys, usage, usage_segments
+from speech_translator.storage.tables import api_keys, erased_keys, usage, usage_segments
 
 Operation = Literal["translate", "transcribe", "speech", "stream"]
 Period = Literal["day", "month"]
 
 _MONTH_CHARS = 7
+_IDS_AT_ONCE = 1000
+"""Keys in one question: a database takes no more than some thousand values at once."""
 _COUNTS = ("requests", "characters", "audio_ms")
 
 
@@ -66,6 +70,9 @@ class UsageStore:
     async def apply(self, segment_id: str, rows: Sequence[UsageRow], at_ms: int) -> bool:
         """Add a segment of a journal; all of it, and once.
 
+        What keys used that were erased meanwhile is left out: it may come from a process that was
+        killed long before.
+
         Returns:
             False, and nothing is changed, when it was added before.
         """
@@ -74,8 +81,10 @@ class UsageStore:
             added = await connection.execute(first.on_conflict_do_nothing())
             if added.rowcount != 1:
                 return False
+            gone = await _erased(connection, {row.key_id for row in rows})
             for row in sorted(rows, key=_key):  # in one order: no two wait in a ring
-                await connection.execute(adding(row, self._database))
+                if row.key_id not in gone:
+                    await connection.execute(adding(row, self._database))
         return True
 
     async def totals(
@@ -143,11 +152,14 @@ class UsageStore:
         return gone.rowcount
 
     async def forget(self, *, before_day: str, segments_before_ms: int) -> int:
-        """Delete days, and ids of segments, that are older than the retention."""
+        """Delete days that are older than the retention, and ids that no journal has any more."""
         async with self._database.write() as connection:
             gone = await connection.execute(delete(usage).where(usage.c.day < before_day))
             await connection.execute(
                 delete(usage_segments).where(usage_segments.c.applied_at < segments_before_ms)
+            )
+            await connection.execute(
+                delete(erased_keys).where(erased_keys.c.erased_at < segments_before_ms)
             )
         return gone.rowcount
 
@@ -160,6 +172,15 @@ def adding(row: UsageRow, database: Database) -> Insert:
         index_elements=["day", "owner", "key_id", "operation"], set_=added_up
     )
     return made
+
+
+async def _erased(connection: AsyncConnection, key_ids: Collection[str]) -> set[str]:
+    """Those of the keys that were erased."""
+    known, found = erased_keys.c.id, set[str]()
+    ids = iter(key_ids)
+    while some := list(islice(ids, _IDS_AT_ONCE)):
+        found |= set((await connection.execute(select(known).where(known.in_(some)))).scalars())
+    return found
 
 
 def _key(row: UsageRow) -> tuple[str, str, str, str]:

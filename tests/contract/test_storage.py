@@ -218,7 +218,8 @@ async def test_an_owners_keys_are_erased(database: Database) -> None:
     keys = KeyStore(database)
     await keys.add(KEY)
     await keys.add(replace(KEY, id="k2", owner="eve"))
-    assert await keys.erase("ada") == ["k1"]
+    assert await keys.erase("ada", 5) == ["k1"]
+    assert await keys.erase("ada", 6) == []
     assert [record.id for record in await keys.page()] == ["k2"]
 
 

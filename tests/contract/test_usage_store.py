@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from speech_translator.errors import StoreUnavailable
-from speech_translator.storage import Database, DatabaseConfig, KeyRecord, KeyStore
+from speech_translator.storage import Database, DatabaseConfig, KeyRecord, KeyStore, usage
 from speech_translator.storage.usage import Period, Totals, UsageLine, UsageRow, UsageStore
 
 DAY, NEXT, LATER = "2026-11-28", "2026-11-29", "2026-12-01"
@@ -126,3 +126,20 @@ async def test_an_owner_is_erased_and_old_days_are_forgotten(database: Database)
     assert await store.forget(before_day=LATER, segments_before_ms=101) == 1
     assert await store.totals(**ALL) == Totals()
     assert await store.apply("s1", [row()], 200)  # its id is forgotten, too
+
+
+async def test_what_an_erased_key_used_does_not_come_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "_IDS_AT_ONCE", 2)
+    store, keys = UsageStore(database), KeyStore(database)
+    for key_id in ("k1", "k2"):
+        await keys.add(KeyRecord(key_id, "ada", "", "pro", frozenset(), key_id.encode() * 16, 1))
+    assert len(await keys.erase("ada", 100)) == 2
+    late = [row(key=f"k{number}") for number in range(1, 7)]
+    assert await store.apply("s1", late, 100)
+    assert (await store.totals(owner="ada", **ALL)).requests == 4
+    assert not await store.apply("s1", late, 100)
+    await store.forget(before_day="", segments_before_ms=101)
+    assert await store.apply("s2", [row(key="k1")], 200)  # no journal is that old
+    assert (await store.totals(key_id="k1", **ALL)).requests == 1

@@ -234,12 +234,12 @@ async def test_an_erased_user_is_gone_and_their_keys_open_nothing(api):
 
 async def test_what_was_under_way_goes_too_and_who_comes_after_stays(api):
     admin = await administrator(api)
-    made = await make(api)
+    await make(api)
     accounts = await api.app.state.api.accounts.get()
     await api.client.delete("/admin/users/ann", headers=admin)
     from speech_translator.storage.usage import Totals, UsageRow
 
-    late = UsageRow("2026-11-28", "ann", made["key_id"], "translate", Totals(1, 2, 3))
+    late = UsageRow("2026-11-28", "ann", "its-holder", "translate", Totals(1, 2, 3))
     await accounts.usage.apply("late", [late], 1)
     again = await make(api)
     await accounts.privacy.finish()
@@ -250,6 +250,48 @@ async def test_what_was_under_way_goes_too_and_who_comes_after_stays(api):
     await privacy.finish()
     assert (await privacy.export("ann"))["usage"] == []
     assert (await translate(api, by(again))).status_code == 200
+
+
+async def test_what_a_killed_process_left_does_not_bring_back_who_was_erased(api, tmp_path):
+    admin, made, eve = await administrator(api), await make(api), await make(api, user_id="eve")
+    await api.client.delete("/admin/users/ann", headers=admin)
+    again = await make(api)
+    lines = [
+        ["2026-11-28", owner, key["key_id"], "translate", 1, 5, 0]
+        for owner, key in (("ann", made), ("eve", eve), ("ann", again))
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "data/usage/left.usage").write_text(text)
+    await api.app.state.api.metering.journal.adopt()
+    assert not list((tmp_path / "data/usage").glob("left*"))
+    privacy = (await api.app.state.api.accounts.get()).privacy
+    for user, key in (("ann", again), ("eve", eve)):
+        rows = (await privacy.export(user))["usage"]
+        assert [row["key_id"] for row in rows] == [key["key_id"]]
+
+
+async def test_a_restart_does_not_keep_an_erasure_from_its_end(tmp_path):
+    from speech_translator.storage.usage import Totals, UsageRow
+
+    async with running(data_dir=tmp_path, anonymous_tier=None) as api:
+        admin = await administrator(api)
+        await make(api)
+        answer = await api.client.delete("/admin/users/ann", headers=admin)
+        accounts = await api.app.state.api.accounts.get()
+        late = UsageRow("2026-11-28", "ann", "its-holder", "translate", Totals(1, 2, 3))
+        await accounts.usage.apply("late", [late], 1)
+        await accounts.refused(Actor("ann", "192.0.2.7", "r1"), "GET /admin/audit", "forbidden")
+    async with running(data_dir=tmp_path, anonymous_tier=None) as api:
+        privacy = (await api.app.state.api.accounts.get()).privacy
+        found = await privacy.export("ann")
+        assert len(found["usage"]) == len(found["audit"]) == 1
+        now = privacy._clock()
+        privacy._clock = lambda: now + AGAIN_MS + 1
+        await privacy.finish()
+        assert not any((await privacy.export("ann")).values())
+        entries = [entry for entry in await audit(api, admin) if entry["action"] == "refused"]
+        assert [entry["actor"] for entry in entries] == [answer.json()["pseudonym"]]
+        assert await privacy._erasures.due(2 * now) == []
 
 
 async def test_who_erases_themselves_is_not_named_either(api):
