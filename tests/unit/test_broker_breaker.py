@@ -161,12 +161,12 @@ async def test_an_owner_who_was_answered_does_not_speak_for_the_engine_themselve
 async def test_who_waits_behind_a_probe_waits_on_when_an_older_call_ends() -> None:
     world = World()
     world.host.ready(concurrency=2)
-    await world.asked("old")
+    (old,) = await world.asked("old")
     world.breaker.trip_sync()
     world.now += OPEN_S
     probe, waiting = await world.asked("probe", "waiting")
-    world.host.answer("old")
-    assert (outcome(probe), outcome(waiting)) == (None, None)
+    world.host.refuse(AWAY, "old")
+    assert (outcome(old), outcome(probe), outcome(waiting)) == (EngineUnavailable, None, None)
     world.host.answer("probe")
     world.host.answer("waiting")
     assert outcome(waiting) == "pt:waiting"

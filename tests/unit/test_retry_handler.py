@@ -211,16 +211,23 @@ def test_a_breaker_that_opens_in_the_pause_ends_it() -> None:
     assert bench.told[1:] == [RetryGivenUp("payments", 1, "breaker_open", "EngineFailed")]
 
 
-def test_a_deadline_that_passes_in_a_pause_that_took_too_long_ends_it() -> None:
+async def test_a_deadline_that_passes_in_a_pause_that_took_too_long_ends_it() -> None:
     bench = Bench()
 
     def oversleep() -> None:
         bench.clock.now += 60
 
     bench.in_the_pause(oversleep)
+    run = bench.work(*failures(4))
+
+    async def work() -> str:
+        return run()
+
     with pytest.raises(DeadlineExceeded):
-        bench.call(bench.work(*failures(2)))
-    assert bench.runs == 1
+        bench.call(run)
+    with pytest.raises(DeadlineExceeded):
+        await bench.handler.call(work, Deadline.after(60, clock=bench.clock), idempotent=True)
+    assert bench.runs == 2
 
 
 def test_retries_never_exceed_their_share_of_the_calls() -> None:
