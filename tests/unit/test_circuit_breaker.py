@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -231,6 +235,46 @@ async def test_exactly_one_of_a_thousand_calls_is_the_probe() -> None:
     outcomes = await asyncio.gather(*calls, let_go(), return_exceptions=True)
     assert len(passed) == 1
     assert sum(isinstance(outcome, CircuitOpen) for outcome in outcomes) == 999
+
+
+@pytest.fixture
+def hectic() -> Iterator[None]:
+    """Threads that take turns within any few lines."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hectic")
+def test_exactly_one_of_many_threads_is_the_probe() -> None:
+    for _ in range(200):
+        bench, passed, together = Bench().half_open(), [], threading.Barrier(8)
+
+        def ask(bench: Bench = bench, passed: list[int] = passed, together=together) -> None:
+            together.wait()
+            with contextlib.suppress(CircuitOpen):
+                bench.breaker.acquire_sync()
+                passed.append(1)
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(passed) == 1
+
+
+@pytest.mark.usefixtures("hectic")
+def test_threads_lose_no_outcome() -> None:
+    bench = Bench(replace(CONFIG, consecutive_failures=10**9, failure_rate=None))
+    threads = [threading.Thread(target=bench.end, args=["failure"] * 500) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bench.breaker.snapshot().window_calls == 2000
+    assert bench.breaker.snapshot().failures == 2000
 
 
 async def test_decorator_and_contexts_guard_both_kinds_of_functions() -> None:
