@@ -88,10 +88,16 @@ async def reserved(
     except LimitExceeded:
         await _refused(connection, metering, caller)
         raise
-    _show(connection, reservation.decision)
+    door, taken = connection.scope["state"]["limits"], reservation.decision
+    _show(connection, taken)
     try:
-        async with reservation:
-            yield reservation
+        try:
+            async with reservation:
+                yield reservation
+        finally:
+            if reservation.decision is not taken:
+                connection.scope["state"]["limits"] = door
+                _show(connection, reservation.decision)
     except Overloaded:
         with suppress(StoreUnavailable):  # who is refused for want of room is told that
             await _refused(connection, metering, caller)

@@ -7,7 +7,8 @@ the UTC day or month. Both are judged by a store (``limit_store.py``), several i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 Span = Literal["day", "month"]
@@ -68,6 +69,14 @@ class Standing:
     reset_after_s: float
     retry_after_s: float | None = 0.0
 
+    def corrected(self, cost: int) -> Standing:
+        """Where it stands once so much more was taken; less, where that is negative."""
+        policy, reset_after_s = self.policy, self.reset_after_s
+        if isinstance(policy, Rate) and policy.limit:
+            reset_after_s = max(0.0, reset_after_s + cost * policy.period_s / policy.limit)
+        remaining = min(policy.limit, max(0, self.remaining - cost))
+        return replace(self, remaining=remaining, reset_after_s=reset_after_s)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -78,6 +87,14 @@ class Decision:
 
     standings: tuple[Standing, ...]
     exact: bool = True
+
+    def corrected(self, changes: Sequence[Debit]) -> Decision:
+        """What is left once the debits were settled, as far as this one knows."""
+        costs = {change.policy.name: change.cost for change in changes}
+        return replace(
+            self,
+            standings=tuple(one.corrected(costs.get(one.policy.name, 0)) for one in self.standings),
+        )
 
     @property
     def allowed(self) -> bool:

@@ -9,7 +9,7 @@ Usage is written down when it is settled, and only then; a reservation is settle
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -107,10 +107,14 @@ class Meter:
 
     async def adjust(
         self, caller: Caller, reserved: Amount, used: Amount, reserved_at: int
-    ) -> None:
-        """Give back, or take, the difference; a window that is over gives nothing back."""
+    ) -> Sequence[Debit]:
+        """Give back, or take, the difference; a window that is over gives nothing back.
+
+        Returns:
+            What was taken; negative costs were given back.
+        """
         if reserved == used:
-            return
+            return ()
         before, after, now = _costs(reserved), _costs(used), self._clock()
         changes = [
             Debit(subject, policy, after[policy.name] - before[policy.name])
@@ -123,6 +127,7 @@ class Meter:
         ]
         if changes:
             await self._store.settle(changes)
+        return changes
 
     def write_down(
         self, caller: Caller, operation: Operation, used: Amount, *, requests: int = 1
@@ -147,7 +152,7 @@ class Meter:
 
 @dataclass(slots=True)
 class Reservation:
-    """An amount that was taken for work that is under way.
+    """An amount that was taken for work that is under way; ``decision`` says what is left.
 
     As a context manager it is settled in full at the end of the block, unless that was done
     inside, and given back when the block raises.
@@ -186,13 +191,18 @@ class Reservation:
         self._open = False
         if write is None:
             self.meter.write_down(self.caller, self.operation, used)
-        await self.meter.adjust(self.caller, self.amount, used, self.reserved_at)
+        await self._adjust(used)
 
     async def cancel(self) -> None:
         """Nothing was used: all is given back, and nothing is written down."""
         if self._open:
             self._open = False
-            await self.meter.adjust(self.caller, self.amount, Amount(), self.reserved_at)
+            await self._adjust(Amount())
+
+    async def _adjust(self, used: Amount) -> None:
+        changes = await self.meter.adjust(self.caller, self.amount, used, self.reserved_at)
+        if changes:
+            self.decision = self.decision.corrected(changes)
 
     async def __aenter__(self) -> Self:
         """Enter the block of the work."""

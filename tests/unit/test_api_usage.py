@@ -62,7 +62,9 @@ async def test_what_is_answered_counts_and_what_was_cached_does_not(api):
     assert '"characters-minute";q=10000;w=60' in first.headers["ratelimit-policy"]
     assert '"characters-month";r=499994' in first.headers["ratelimit"]
     assert '"requests-day";r=999' in first.headers["ratelimit"]
-    assert (await translate(api, headers)).json()["cached"] is True
+    again = await translate(api, headers)
+    assert again.json()["cached"] is True
+    assert '"characters-month";r=499994' in again.headers["ratelimit"]
     found = await usage(api, headers)
     assert (found["user_id"], found["tier"]) == ("ann", "free")
     assert found["month"] == {"requests": 2, "characters": 6, "audio_seconds": 0.0}
@@ -133,7 +135,13 @@ async def test_work_that_fails_costs_no_characters(api):
         raise EngineFailed("no")
 
     api.engine("bergamot").answer = fail
-    assert (await translate(api, headers)).status_code == 502
+    failed = await translate(api, headers)
+    assert failed.status_code == 502
+    assert (
+        '"characters-minute";r=10000;t=0, "characters-month";r=500000'
+        in (failed.headers["ratelimit"])
+    )
+    assert failed.headers["ratelimit"].count("characters-month") == 1
     found = await usage(api, headers)
     assert found["month"] == {"requests": 0, "characters": 0, "audio_seconds": 0.0}
     assert left(found, "characters-month") == 500_000

@@ -65,6 +65,19 @@ async def test_what_was_not_used_is_given_back_and_the_rest_written_down() -> No
     assert entry == UsageEntry("2026-11-24", "ada", "k1", "translate", 1, 25, 0)
 
 
+@pytest.mark.parametrize("used", [0, 25, 60, 90, 200])
+async def test_what_is_left_is_told_after_the_work_as_the_counters_have_it(used: int) -> None:
+    world = World()
+    held = await world.meter.reserve(world.caller, "translate", characters=60)
+    await held.settle(characters=used)
+    told = {one.policy: one for one in held.decision.standings}
+    known = {one.policy: one for one in (await world.meter.standing(world.caller)).standings}
+    assert len(told) == 2
+    for policy, standing in told.items():
+        assert standing.remaining == known[policy].remaining
+        assert standing.reset_after_s == pytest.approx(known[policy].reset_after_s)
+
+
 async def test_more_than_was_reserved_is_taken_afterwards() -> None:
     world = World()
     held = await world.meter.reserve(world.caller, "transcribe", audio_s=10.2)
