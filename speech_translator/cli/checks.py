@@ -9,13 +9,13 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from speech_translator.reliability.machine_checks import Memory
     from speech_translator.settings import Settings
 
 Verdict = Literal["ok", "warning", "problem"]
@@ -179,21 +179,14 @@ async def _redis_fault(url: str) -> str:
     return ""
 
 
-def memory_check(
-    meminfo: Path = Path("/proc/meminfo"), cgroup: Path = Path("/sys/fs/cgroup/memory.max")
-) -> Check:
-    """Memory that is available, and the limit of the container where there is one."""
-    try:
-        fields = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        available = int(fields["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
+def memory_check(memory: Memory | None) -> Check:
+    """Memory that is available, in the container where there is one; None where nobody says."""
+    if memory is None:
         return Check("memory", "warning", "not known on this system")
-    with suppress(OSError, ValueError):  # no container, or no limit in it ("max")
-        available = min(available, int(cgroup.read_text()))
-    if available < NEEDED_MEMORY:
-        needed = f"{_mib(available)} available; all engines need {_mib(NEEDED_MEMORY)}"
+    if memory.available < NEEDED_MEMORY:
+        needed = f"{_mib(memory.available)} available; all engines need {_mib(NEEDED_MEMORY)}"
         return Check("memory", "warning", needed, "set SYNTHESIZERS to fewer engines")
-    return Check("memory", "ok", f"{_mib(available)} available")
+    return Check("memory", "ok", f"{_mib(memory.available)} available")
 
 
 def core_check() -> Check:

@@ -40,6 +40,10 @@ def doctor(context: typer.Context, as_json: JsonOption = False) -> None:
 
 def examine(settings: Settings) -> list[Check]:
     """Every check, in the order in which a reader mends things."""
+    from speech_translator.reliability.machine_checks import (  # noqa: PLC0415  start quickly
+        read_memory,
+    )
+
     models = list(checks.model_checks(settings))
     voices = any(check.name == checks.VOICES and check.verdict == "ok" for check in models)
     return [
@@ -49,7 +53,7 @@ def examine(settings: Settings) -> list[Check]:
         checks.npm_check(voices_installed=voices),
         *checks.folder_checks(settings),
         *checks.redis_checks(settings),
-        checks.memory_check(),
+        checks.memory_check(read_memory()),
         checks.core_check(),
         checks.address_check(settings),
     ]

@@ -308,7 +308,7 @@ def test_from_start_to_restart(tmp_path):
         still_serves(client)  # waits for the restart
         figures = client.get("/metrics").text
         assert 'engine_restarts_total{engine="bergamot"} 1.0' in figures
-        until = time.monotonic() + 10
+        until = time.monotonic() + 30
         while client.get("/health").json()["overall_status"] != "healthy":
             assert time.monotonic() < until
             time.sleep(0.1)

@@ -87,6 +87,7 @@ async def test_a_refused_handshake_has_a_line(tmp_path):
         line = harness.lines()[-1]
     assert sent[0]["status"] == 401
     assert (line["event"], line["status"], line["close_code"]) == ("socket", 401, None)
+    assert line["error"] == "unauthenticated"
     assert set(line) >= FIELDS
     assert line["route"] == "/translate/stream"
 
