@@ -43,7 +43,7 @@ develop: python ## create the environment with what tests and checks need
 
 test: python ## install what tests need and run all of them (PYTEST_ARGS="-k text" picks some)
 	@$(PYTHON) scripts/prepare.py development --debian --voices --apertium
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations 20 $(PYTEST_ARGS)
 
 chaos: proofs ## break engines, stores, disks and clients at length: CHAOS_ROUNDS of each fault
 	$(BIN)/python -m pytest -s tests/chaos \

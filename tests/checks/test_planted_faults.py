@@ -1,5 +1,6 @@
 """Each part of ``make check`` passes on a sound tree and catches a planted fault."""
 
+import itertools
 import re
 import subprocess
 from secrets import token_hex
@@ -269,6 +270,7 @@ HOSTS = ("pypi.org/", "files.python")
         ("a.py", "x = 1  # TO" + "DO later", "open end"),
         ("a.js", "// FIX" + "ME", "open end"),
     ],
+    ids=map(str, itertools.count()),  # some are made anew each time
 )
 def test_what_may_not_stand_in_the_tree_is_caught(small_tree, name, line, word):
     small_tree.write(name, f"{line}\n")

@@ -63,7 +63,9 @@ async def test_a_key_outlives_a_restart(tmp_path):
         assert (await translate(harness, X_API_Key=key)).status_code == 200
 
 
-@pytest.mark.parametrize("key", ["", "nonsense", generate().text])
+@pytest.mark.parametrize(
+    "key", ["", "nonsense", generate().text], ids=["none", "nonsense", "unknown"]
+)
 async def test_a_key_that_is_not_valid_is_refused_wherever_it_is_given(api, key):
     files = {"file": ("a.wav", b"RIFF....WAVE")}
     for answer in (

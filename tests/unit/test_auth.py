@@ -88,6 +88,7 @@ async def test_a_key_says_who_asks() -> None:
         ApiKey(KEY.id, generate().secret).text,
         ApiKey(generate().id, KEY.secret).text,
     ],
+    ids=["none", "nonsense", "checksum", "secret", "id"],
 )
 async def test_every_refusal_is_the_same(text: str) -> None:
     with pytest.raises(Unauthenticated) as caught:
