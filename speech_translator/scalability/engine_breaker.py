@@ -35,6 +35,11 @@ _OWNERS = 8
 """Owners whose last answers are remembered: who fails has to find one that is not themselves."""
 
 
+def is_elsewhere(spec: EngineSpec) -> bool:
+    """Whether the engine asks a server that is not this machine's."""
+    return bool(spec.options.get("url"))
+
+
 def breaker_config(spec: EngineSpec) -> BreakerConfig:
     """When an engine is left alone.
 
@@ -42,7 +47,7 @@ def breaker_config(spec: EngineSpec) -> BreakerConfig:
     any batch: the lane ends those that hang. Slow calls speak against a server that is somewhere
     else; an engine on this machine is slow because there is much to do.
     """
-    slow_s = _SLOW_SHARE * spec.call_timeout_s if "url" in spec.options else None
+    slow_s = _SLOW_SHARE * spec.call_timeout_s if is_elsewhere(spec) else None
     return BreakerConfig(open_s=2.0, slow_call_s=slow_s, probe_ttl_s=60.0 + 4 * spec.call_timeout_s)
 
 

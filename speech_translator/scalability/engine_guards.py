@@ -15,6 +15,7 @@ from speech_translator.reliability.retry_handler import (
     RetryHandler,
     RetryScheduled,
 )
+from speech_translator.scalability.engine_breaker import is_elsewhere
 from speech_translator.scalability.events import BrokerEvent, CallRetried, RetryWithheld
 
 RETRIES = RetryConfig(attempts=2, first_pause_s=0.2, longest_retry_after_s=1.0)
@@ -63,7 +64,7 @@ def engine_guards(
             listener=tell,
         )
         for spec in specs
-        if "url" in spec.options
+        if is_elsewhere(spec)
     }
     once = NullRetry()
     return EngineGuards(registry.get, lambda name: handlers.get(name, once), listener)

@@ -252,7 +252,7 @@ async def test_a_call_that_cannot_be_sent_frees_the_probes_place() -> None:
 
 
 def test_slow_calls_speak_against_servers_elsewhere_alone() -> None:
-    here = EngineSpec(name="x", task="translation", factory="a:b")
+    here = EngineSpec(name="x", task="translation", factory="a:b", options={"url": ""})
     there = EngineSpec(
         name="x", task="translation", factory="a:b", options={"url": "http://h"}, call_timeout_s=8
     )

@@ -53,7 +53,7 @@ class World:
                 name=name,
                 task="translation",
                 factory="a:b",
-                options={} if name == "third" else {"url": "http://h"},
+                options={"url": "" if name == "third" else "http://h"},
             )
             for name in CHAIN
         ]
