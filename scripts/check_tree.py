@@ -99,7 +99,7 @@ RULES = (
             r"[\"']?(?=[\w+/.=-]*\d)(?=[\w+/.=-]*[A-Za-z])[A-Za-z0-9+/_=-]{32,}(?![\w(.])"
         ),
     ),
-    Rule("signed token", re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20}")),
+    Rule("signed token", re.compile(r"\b(?:ek_)?eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20}")),
     Rule("credentials in an address", re.compile(r"://[^\s/:@\"'{}<>$]+:[^\s/:@\"'{}<>$]+@")),
     Rule(
         "address of a package registry",

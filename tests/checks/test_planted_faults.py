@@ -256,6 +256,7 @@ HOSTS = ("pypi.org/", "files.python")
         ("a.py", 'password = "' + token_hex(16) + '"', "secret in an assignment"),
         ("a.json", '{"access_token": "' + token_hex(20) + '"}', "secret in an assignment"),
         ("a.md", "eyJ" + "a" * 20 + ".eyJ" + "b" * 20 + "." + "c" * 30, "signed token"),
+        ("a.md", "ek_eyJ" + "a" * 20 + ".eyJ" + "b" * 20 + "." + "c" * 30, "signed token"),
         ("a.yml", "url: redis://user:" + "secret@host", "credentials in an address"),
         ("a.md", "https://" + HOSTS[0] + "simple", "address of a package registry"),
         ("a.md", "https://" + HOSTS[1] + "hosted.org/x", "address of a package registry"),

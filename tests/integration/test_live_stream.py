@@ -420,7 +420,7 @@ async def test_a_client_that_does_not_read_is_dropped_as_slow_and_not_as_idle() 
             sock=line, proxy=None, ping_timeout=None, max_queue=1,
             additional_headers=service.headers,
         ) as client:  # fmt: skip
-            await client.send(json.dumps({**START, "speech": True}))
+            await client.send(json.dumps({**START, "speech": True, "voice": "espeak:pt"}))
 
             async def speak() -> None:
                 while True:

@@ -1,7 +1,8 @@
 """The real server over scripted engines: a process that is ready at once.
 
 A text that is ``slow`` takes a minute, and so does speech in German; it is said on standard output
-when one is given up.
+when one is given up. The voices of espeak have eight times the samples of others, so that they fill
+the socket of a client that does not read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from speech_translator.reliability.deadlines import Deadline
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
 from speech_translator.settings import Settings
 from tests.support.api import CHAINS, Broker, ScriptedDecoders, standard_engines
+from tests.support.scripted_broker import speaker
 
 
 class SlowBroker(Broker):
@@ -46,7 +48,9 @@ class SlowBroker(Broker):
 def main() -> None:
     """Serve."""
     settings = Settings(**CHAINS)
-    broker = SlowBroker(*standard_engines())
+    espeak = speaker("espeak", "en", "pt", "fr", rate=192_000)
+    others = [each for each in standard_engines() if each.info.name != espeak.info.name]
+    broker = SlowBroker(espeak, *others)
     services = SimpleNamespace(
         settings=settings,
         broker=broker,
