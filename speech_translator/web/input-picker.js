@@ -9,7 +9,7 @@ const OTHER_NAMES = new Set(["default", "communications"]); // of microphones th
 
 // Named ones alone: before the microphone was allowed there are no names.
 async function microphones() {
-  const devices = await navigator.mediaDevices.enumerateDevices();
+  const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
   return devices.filter(
     ({ kind, deviceId, label }) => kind === "audioinput" && label && !OTHER_NAMES.has(deviceId),
   );

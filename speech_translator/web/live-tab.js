@@ -136,7 +136,10 @@ async function begin() {
       onLevel: (peak) => {
         byId("live-level").value = Math.sqrt(peak);
       },
-      onEnd: finish,
+      onEnd: () => {
+        if (input.value !== "shared") say({ code: "unplugged" });
+        finish();
+      },
     });
   } catch (error) {
     running(false);

@@ -108,6 +108,7 @@ export const EN = {
   latency: "{seconds} s behind",
   denied: "The sound was not allowed. Allow it in the browser, and start again.",
   noDevice: "No microphone was found.",
+  unplugged: "The microphone is gone. What was said until then is here.",
   deviceBusy: "Another program holds the microphone.",
   noSound: "What was chosen has no sound. Choose a tab, and tick its sound.",
   refused: "The service takes no further session now: all places or a limit are used up.",

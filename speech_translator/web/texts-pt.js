@@ -108,6 +108,7 @@ export const PT = {
   latency: "{seconds} s de atraso",
   denied: "O som não foi permitido. Permita-o no navegador e inicie de novo.",
   noDevice: "Nenhum microfone foi encontrado.",
+  unplugged: "O microfone sumiu. O que foi dito até então está aqui.",
   deviceBusy: "Outro programa está usando o microfone.",
   noSound: "O que foi escolhido não tem som. Escolha uma aba e marque o som dela.",
   refused: "O serviço não aceita outra sessão agora: os lugares ou um limite se esgotaram.",

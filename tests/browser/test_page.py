@@ -34,6 +34,16 @@ NOTE_DEVICES = """() => {
   const ask = media.getUserMedia.bind(media);
   media.getUserMedia = (wanted) => { asked.push(wanted); return ask(wanted); };
 }"""
+NOTE_TRACKS = """() => {
+  window.tracks = [];
+  const media = navigator.mediaDevices;
+  const ask = media.getUserMedia.bind(media);
+  media.getUserMedia = async (wanted) => {
+    const stream = await ask(wanted);
+    tracks.push(...stream.getTracks());
+    return stream;
+  };
+}"""
 # Chromium's fake devices cannot be taken away.
 UNPLUG = """() => {
   const media = navigator.mediaDevices;
@@ -146,6 +156,17 @@ def test_a_microphone_is_chosen_by_name_and_remembered(open_page: OpenPage) -> N
     page.reload()
     expect(names).to_have_count(4)
     expect(page.locator("#live-input")).to_have_value("microphone")
+
+
+def test_a_microphone_that_is_unplugged_is_told(open_page: OpenPage) -> None:
+    page = open_page()
+    page.evaluate(NOTE_TRACKS)
+    listen(page)
+    expect(page.locator("#live-finals .source")).to_have_count(1, timeout=SOON)
+    page.evaluate("tracks[0].dispatchEvent(new Event('ended'))")
+    expect(page.locator("#live-state")).to_have_text("ended", timeout=SOON)
+    expect(page.locator("#live-problem")).to_contain_text("The microphone is gone.")
+    expect(page.locator("#live-finals .source")).to_have_count(1)
 
 
 def test_text_is_translated_as_it_is_typed(open_page: OpenPage) -> None:
