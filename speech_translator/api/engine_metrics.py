@@ -100,10 +100,10 @@ class HealthEvents:
         self._log = logger("speech_translator.health")
 
     def __call__(self, change: LevelChange) -> None:
-        """Take one change. That the first look is well need not be told of each."""
+        """Take one change; from *unknown* and to it there is nothing to tell."""
         if change.after in {"warning", "failed"}:
             self._log.warning("health_check_changed", **asdict(change))
-        elif change.before != "unknown":
+        elif "unknown" not in {change.before, change.after}:
             self._log.info("health_check_changed", **asdict(change))
 
 

@@ -3,8 +3,9 @@ import json
 
 import structlog
 
-from speech_translator.api.engine_metrics import EngineEvents
+from speech_translator.api.engine_metrics import EngineEvents, HealthEvents
 from speech_translator.observability import Metrics
+from speech_translator.reliability.health_checks import LevelChange
 from speech_translator.scalability.events import (
     BatchDone,
     CallRejected,
@@ -46,3 +47,21 @@ def test_events_of_the_broker_are_counted_and_the_rare_ones_logged():
     }  # fmt: skip
     sizes = figures["speech_translator_engine_batch_size"]["samples"]
     assert next(s["value"] for s in sizes if s["name"].endswith("_sum")) == 4
+
+
+def test_a_line_is_written_for_each_change_that_means_something():
+    with structlog.testing.capture_logs() as lines:
+        told = HealthEvents()
+        for before, after in (
+            ("unknown", "ok"),
+            ("ok", "unknown"),
+            ("unknown", "failed"),
+            ("failed", "ok"),
+            ("ok", "warning"),
+        ):
+            told(LevelChange("redis", before, after, "why"))
+    assert [(line["log_level"], line["before"], line["after"]) for line in lines] == [
+        ("warning", "unknown", "failed"),
+        ("info", "failed", "ok"),
+        ("warning", "ok", "warning"),
+    ]
