@@ -21,6 +21,7 @@ import structlog
 from speech_translator.api.accounts import AccountsDoor
 from speech_translator.api.app import create_app
 from speech_translator.engines.values import SAMPLE_RATE, EngineInfo
+from speech_translator.errors import StoreUnavailable
 from speech_translator.observability.logging import _json_line, _safe_exception
 from speech_translator.reliability import CircuitBreakerRegistry
 from speech_translator.scalability.async_translator import AsyncTranslator, TranslatorConfig
@@ -124,6 +125,17 @@ async def administrators_key(**changes: Any) -> str:
     finally:
         await door.close()
     return text
+
+
+def lose_database(state: Any) -> None:
+    """From now on it takes no transaction that may write."""
+
+    @asynccontextmanager
+    async def away() -> AsyncIterator[None]:
+        raise StoreUnavailable("The database does not answer.")
+        yield
+
+    state.accounts.opened._database.write = away
 
 
 def standard_engines() -> list[ScriptedEngine]:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from speech_translator.reliability import BreakerConfig
-from tests.support.api import administrators_key, running
+from tests.support.api import administrators_key, lose_database, running
 
 LOCAL = {"host": "localhost:8000"}
 CLEAR, RESET = "/admin/cache/clear", "/admin/circuit-breaker/reset"
@@ -151,10 +151,7 @@ async def test_what_cannot_be_written_down_is_not_done(api, path):
     admin = await administrator(api)
     breakers = trip(api, "redis")
     assert (await api.client.get("/admin/circuit-breakers", headers=admin)).status_code == 200
-    database = api.app.state.api.settings.data_dir / "speech-translator.db"
-    await api.app.state.api.accounts.opened._database.close()
-    database.rename(database.with_suffix(".away"))
-    database.mkdir()
+    lose_database(api.app.state.api)
     answer = await api.client.post(path, headers=admin)
     assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
     assert breakers.get("redis").snapshot().state == "open"
