@@ -22,8 +22,10 @@ import httpx
 from tests.support.recordings import path_of
 
 Verdict = Literal["right", "degraded", "refused", "unavailable", "wrong", "lost"]
-"""``refused`` is for a reason of the client's own (4xx), ``unavailable`` is a 503 that says when to
-come back, ``lost`` had no answer, ``wrong`` is everything else."""
+"""``refused`` is for a reason of the client's own (4xx), ``unavailable`` says when to come back,
+``lost`` had no answer, ``wrong`` is everything else."""
+
+COME_BACK = {httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.CONFLICT}
 
 SAID = {"not", "young", "man"}
 REQUEST_S = 60.0
@@ -61,7 +63,8 @@ class Outcome:
 class Client:
     """Where requests go, and how they are sent.
 
-    ``attempts`` above 1 are made after a broken connection or a gateway's own error.
+    ``attempts`` above 1 are made after a broken connection or a gateway's own error, and while
+    another attempt is under way, as whoever answers that says to wait.
     """
 
     url: str
@@ -174,16 +177,19 @@ class Traffic:
         headers = dict(self.client.headers)
         if self.client.attempts > 1:
             headers["Idempotency-Key"] = uuid.uuid4().hex
+        pause_s = 0.0
         for attempt in range(self.client.attempts):
-            if attempt:
-                await asyncio.sleep(0.2 * 2**attempt)
+            await asyncio.sleep(pause_s)
+            pause_s = 0.4 * 2**attempt
             try:
                 answer = await send(headers)
             except httpx.HTTPError as error:
                 verdict, detail = "lost", repr(error)
                 continue
             verdict, detail = judge(answer, is_right)
-            if answer.status_code not in {502, 504} and not _in_progress(answer):
+            if answer.status_code == httpx.codes.CONFLICT:  # its answer comes to a later attempt
+                pause_s = max(pause_s, float(answer.headers.get("retry-after", 0)))
+            elif answer.status_code not in {502, 504}:
                 break
         self.outcomes.append(Outcome(kind, verdict, begun, time.monotonic(), detail))
 
@@ -197,14 +203,9 @@ def judge(
             return "wrong", answer.text[:200]
         return ("degraded" if answer.json().get("degraded") else "right"), ""
     detail = f"{answer.status_code} {answer.text[:200]}"
-    if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE and "retry-after" in answer.headers:
+    if answer.status_code in COME_BACK and "retry-after" in answer.headers:
         return "unavailable", detail
     return ("refused" if answer.is_client_error else "wrong"), detail
-
-
-def _in_progress(answer: httpx.Response) -> bool:
-    """Whether the first attempt is still under way: its answer comes to the next one."""
-    return answer.status_code == httpx.codes.CONFLICT
 
 
 @contextlib.asynccontextmanager
