@@ -168,12 +168,17 @@ FAULTS = {
 }
 
 
+def asked_times(expected: type[Exception] | None) -> int:
+    """A server that fails is asked once more."""
+    return 2 if expected is EngineFailed else 1
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_faults_are_ordinary_errors(
     server: OpenAiServer, fault: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     faults, expected = FAULTS[fault]
-    server.faults = list(faults)
+    server.faults = faults * asked_times(expected)
     async with services(settings(server)) as opened:
         before = opened.broker.status()["openai"]
         if expected is None:
@@ -197,7 +202,7 @@ async def test_faults_are_ordinary_errors(
 async def test_a_redirect_takes_no_text_elsewhere(server: OpenAiServer) -> None:
     with openai_server() as elsewhere:
         location = {"Location": f"{elsewhere.url}/chat/completions"}
-        server.faults = [Answer(status=307, headers=location)]
+        server.faults = [Answer(status=307, headers=location)] * 2
         async with services(settings(server)) as opened:
             with pytest.raises(EngineFailed):
                 await ask(opened)
