@@ -71,7 +71,11 @@ class Relay:
         if address.scheme != "unix":
             return socket.create_connection((str(address.hostname), int(address.port or 80)))
         far = socket.socket(socket.AF_UNIX)
-        far.connect(address.path)
+        try:
+            far.connect(address.path)
+        except OSError:
+            far.close()
+            raise
         return far
 
     def _pass_on(self, source: socket.socket, sink: socket.socket) -> None:
