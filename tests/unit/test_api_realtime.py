@@ -239,8 +239,8 @@ async def test_how_long_a_secret_lives(api, seconds, status):
         ),
         ({"model": "m", "audio": {"output": {"language": "ja"}}}, LANGUAGE),
         (
-            {"model": "m", "audio": {"input": {"noise_reduction": {"type": "far_field"}}}},
-            "session.audio.input.noise_reduction",
+            {"model": "m", "audio": {"input": {"noise_reduction": {"type": "loud"}}}},
+            "session.audio.input.noise_reduction.type",
         ),
     ],
 )
@@ -250,6 +250,15 @@ async def test_a_session_that_cannot_be_had_gets_no_secret(api, session, param):
     assert (answer.status_code, error["param"]) == (400, param)
     assert error["type"] == "invalid_request_error"
     assert "xyzzy" not in answer.text
+
+
+async def test_the_answer_shows_what_is_not_in_the_session(api):
+    sound = {"input": {"noise_reduction": {"type": "far_field"}, "transcription": {"model": "w"}}}
+    answer = await secret(api, await key_of(api), session={"model": "m", "audio": sound})
+    assert answer.json()["session"]["audio"] == {
+        "input": {"noise_reduction": None, "transcription": {"model": "w"}},
+        "output": {"language": "en"},
+    }
 
 
 async def test_without_a_key_where_that_is_allowed(tmp_path):

@@ -147,7 +147,7 @@ NOT_OPENAIS_CLIENT = [
     {"type": "session.update", "session": {"audio": {"output": {"voice": "marin"}}}},
     {
         "type": "session.update",
-        "session": {"audio": {"input": {"noise_reduction": {"type": "near_field"}}}},
+        "session": {"audio": {"input": {"noise_reduction": {"type": "loud"}}}},
     },
     {"type": "session.input_audio_buffer.append"},
     {"type": "session.close", "event_id": "e" * 513},

@@ -246,9 +246,9 @@ async def test_a_language_without_a_voice_comes_as_text_and_says_so() -> None:
         (event("session.update", session={"model": "other"}), "invalid_field", "session.model"),
         (event("session.update", session={"type": "realtime"}), "invalid_field", "session.type"),
         (
-            update(input={"noise_reduction": {"type": "near_field"}}),
+            update(input={"noise_reduction": {"type": "loud"}}),
             "invalid_field",
-            "session.audio.input.noise_reduction",
+            "session.audio.input.noise_reduction.type",
         ),
         (
             update(input={"transcription": {"model": "w", "language": "en"}}),
@@ -290,6 +290,23 @@ async def test_what_changes_nothing_is_no_error() -> None:
     assert client.errors() == []
     before = client.events[0]["session"]
     assert [found["session"] for found in client.told("session.updated")] == [before] * 3
+
+
+async def test_what_is_not_offered_is_told_beside_what_is_done() -> None:
+    quiet = {"type": "near_field", "strength": 0.5}
+    async with session("Hello.") as (client, _):
+        client.say(
+            update(input={"noise_reduction": quiet}, output={"language": "fr"}, event_id="q"),
+            update(input={"noise_reduction": None}),
+            sound(SPEECH),
+            sound(PAUSE),
+            CLOSE,
+        )
+    assert client.errors() == [("invalid_field", "session.audio.input.noise_reduction", "q")]
+    assert client.kinds[1:4] == ["session.updated", "error", "session.updated"]
+    (first, _) = client.told("session.updated")
+    assert first["session"]["audio"]["input"]["noise_reduction"] is None
+    assert client.text("output") == "fr:Hello."
 
 
 async def test_an_error_names_the_event_that_it_is_about_where_it_has_a_name() -> None:

@@ -13,7 +13,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Union
+from typing import NamedTuple, Union
 
 import msgspec
 
@@ -21,10 +21,16 @@ from speech_translator.api.compat import realtime_events as events
 from speech_translator.api.compat.openai_errors import OpenAIError, error_type, openai_error
 from speech_translator.api.compat.realtime_reading import id_in, id_of, read_event
 from speech_translator.api.compat.realtime_schemas import RealtimeSession
-from speech_translator.api.compat.realtime_session import LANGUAGE, WantedSession
+from speech_translator.api.compat.realtime_session import (
+    LANGUAGE,
+    NOISE,
+    WantedSession,
+    wants_quiet,
+)
 from speech_translator.api.compat.realtime_sound import SAMPLE_RATE, Voice
 from speech_translator.api.compat.realtime_text import Transcript
 from speech_translator.errors import (
+    InvalidField,
     ProtocolViolation,
     SpeechTranslatorError,
     UnsupportedVoice,
@@ -57,6 +63,14 @@ _from_session: msgspec.json.Decoder[ServerEvent] = msgspec.json.Decoder(
 _encode = msgspec.json.Encoder().encode
 
 
+class _Update(NamedTuple):
+    """An update that is not answered yet; ``quiet`` says that it asks for less noise."""
+
+    wanted: WantedSession
+    event_id: str | None = None
+    quiet: bool = False
+
+
 class RealtimeLine:
     """A client's socket, spoken to in OpenAI's words; a ``Transport`` for a live session.
 
@@ -85,7 +99,7 @@ class RealtimeLine:
         self._begun = False
         self._closing = False
         self._pieces: deque[bytes] = deque()
-        self._update: tuple[str | None, WantedSession] | None = None
+        self._update: _Update | None = None
         self._answered = asyncio.Event()
         self._answered.set()
         self._said, self._translated = Transcript(), Transcript()
@@ -126,7 +140,7 @@ class RealtimeLine:
         if isinstance(event, events.SessionUpdate):
             await self._answered.wait()  # it changes what the one before has made
             wanted = self._wanted.updated(event.session)
-            self._update = (id_of(event), wanted)
+            self._update = _Update(wanted, id_of(event), wants_quiet(event.session))
             self._answered.clear()
             return self._message("update", wanted)
         if isinstance(event, events.SessionClose):
@@ -184,16 +198,19 @@ class RealtimeLine:
         return self._wanted.shown(self._name, self._ends_at)
 
     def _updated(self) -> Iterator[events.RealtimeEvent]:
-        event_id, wanted = self._answer()
-        self._wanted = wanted or self._wanted
+        update = self._answer() or _Update(self._wanted)
+        self._wanted = update.wanted
         yield events.SessionUpdated(event_id=_new_id(), session=self._session)
-        yield from self._voiceless(event_id)
+        yield from self._voiceless(update.event_id)
+        if update.quiet:
+            error = InvalidField("Noise is not reduced here; all else is updated.", field=NOISE)
+            yield _error(openai_error(error), update.event_id)
 
-    def _answer(self) -> tuple[str | None, WantedSession | None]:
-        """The update that is answered now: its id, and the session that it wants."""
+    def _answer(self) -> _Update | None:
+        """The update that is answered now."""
         update, self._update = self._update, None
         self._answered.set()
-        return update or (None, None)
+        return update
 
     def _voiceless(self, event_id: str | None = None) -> Iterator[events.RealtimeEvent]:
         """What a client is told that will hear nothing: once, when it chose that or has spoken."""
@@ -230,8 +247,8 @@ class RealtimeLine:
     def _failed(self, event: messages.Failed) -> events.ErrorEvent:
         """An error: of a segment, of an update that was not made, or the one that ends it all."""
         of_update = event.segment_id is None and not event.fatal
-        event_id, _ = self._answer() if of_update else (None, None)
-        return _failure(event.code, event.message, event_id)
+        update = self._answer() if of_update else None
+        return _failure(event.code, event.message, update.event_id if update else None)
 
     async def _send(self, event: events.RealtimeEvent) -> None:
         await self._socket.send(_encode(event).decode())

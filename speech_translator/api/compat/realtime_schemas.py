@@ -1,7 +1,7 @@
 """Sessions and client secrets of OpenAI's realtime translation, by that project's own names.
 
-Fields that OpenAI has and we do not offer are typed so that the one value that we can honour is
-taken, and all others are refused.
+What is not known is refused. What OpenAI has and we do not offer is taken, and the session that is
+answered shows that it is not in it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,18 @@ class RealtimeTranscription(msgspec.Struct, frozen=True, forbid_unknown_fields=T
     model: ModelName
 
 
+class RealtimeNoiseReduction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Asks for less noise, which is not reduced here."""
+
+    type: Literal["near_field", "far_field"]
+    strength: Annotated[float, Meta(ge=0, le=1)] | UnsetType = UNSET
+
+
 class RealtimeInputUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What comes in. Noise is not reduced here: `noise_reduction` may be null alone."""
+    """What comes in. Noise is not reduced here: `noise_reduction` is null in what is answered."""
 
     transcription: RealtimeTranscription | UnsetType | None = UNSET
-    noise_reduction: UnsetType | None = UNSET
+    noise_reduction: RealtimeNoiseReduction | UnsetType | None = UNSET
 
 
 class RealtimeOutputUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

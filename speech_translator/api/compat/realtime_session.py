@@ -12,6 +12,8 @@ from speech_translator.api.compat.realtime_schemas import (
     RealtimeAudio,
     RealtimeAudioUpdate,
     RealtimeInput,
+    RealtimeInputUpdate,
+    RealtimeNoiseReduction,
     RealtimeOutput,
     RealtimeSession,
     RealtimeSessionRequest,
@@ -22,6 +24,8 @@ from speech_translator.languages import Language
 
 LANGUAGE = "session.audio.output.language"
 """The field that says into what is translated."""
+
+NOISE = "session.audio.input.noise_reduction"
 
 _ENGLISH = Language("en")
 
@@ -101,6 +105,15 @@ class WantedSession:
             told = audio.input.transcription
             found = replace(found, transcription=told.model if told else None)
         return found
+
+
+def wants_quiet(asked: RealtimeUpdate) -> bool:
+    """Whether noise is to be reduced, which nothing does here."""
+    sound = asked.audio if isinstance(asked.audio, RealtimeAudioUpdate) else None
+    given = sound.input if sound else None
+    return isinstance(given, RealtimeInputUpdate) and isinstance(
+        given.noise_reduction, RealtimeNoiseReduction
+    )
 
 
 def _target(code: str) -> Language:
