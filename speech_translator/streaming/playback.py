@@ -33,3 +33,25 @@ class Playback:
     def stop(self) -> None:
         """The client drops what it has not played."""
         self._until = float("-inf")
+
+
+class Pace:
+    """The time of the talk: the clock's, and ahead of it where audio comes faster than it was said.
+
+    Whoever sends a recording as fast as it is taken does not listen meanwhile, and must not be
+    taken for one who is behind.
+
+    Args:
+        start_s: audio that came before, in seconds of the session.
+        now: when the session began.
+    """
+
+    def __init__(self, start_s: float, now: float) -> None:
+        self._start_s = start_s
+        self._began = now
+        self.ahead_s = 0.0
+
+    def came(self, received_s: float, now: float) -> None:
+        """So much audio has come."""
+        talked = received_s - self._start_s
+        self.ahead_s = max(self.ahead_s, talked - (now - self._began))

@@ -31,7 +31,7 @@ from speech_translator.streaming.messages import (
     Warned,
 )
 from speech_translator.streaming.partials import OpenUtterance, PartialPacer, is_whole
-from speech_translator.streaming.playback import Playback
+from speech_translator.streaming.playback import Pace, Playback
 from speech_translator.streaming.progress import Progress
 from speech_translator.streaming.speaking import SpeechQueue
 from speech_translator.streaming.utterances import SpokenLanguage, Utterance, UtteranceQueue
@@ -80,7 +80,8 @@ class LiveSession:
         self._log = EventLog(state, config.last_seq or 0)
         self._hearing = Hearing(limits.endpoint, state.window)
         self._queue = UtteranceQueue(limits.utterances_at_once)
-        self._speech = SpeechQueue(limits.speech_backlog, playback)
+        pace = Pace(self._hearing.received_s, self._began)
+        self._speech = SpeechQueue(limits.speech_backlog, playback, pace)
         last = Language(state.language) if state.language else None
         self._language = SpokenLanguage(config.request.source, last)
         self._pacer = PartialPacer()
@@ -134,6 +135,7 @@ class LiveSession:
         self._idle.heard(now)
         if self._ending is None:
             self._hearing.append(samples, now)
+            self._speech.pace.came(self._hearing.received_s, now)
             if self._hearing.received_s > self._limits.max_s:
                 return self.end("session_too_long")
         elif self._ending == "end" and not self._warned_late_audio:

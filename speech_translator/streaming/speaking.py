@@ -15,7 +15,7 @@ import numpy as np
 from speech_translator.scalability.results import Speech
 from speech_translator.streaming.clauses import spoken_parts
 from speech_translator.streaming.messages import SpokenAudio, Warned
-from speech_translator.streaming.playback import Playback
+from speech_translator.streaming.playback import Pace, Playback
 from speech_translator.streaming.work import Speak
 
 PIECE_S = 2.0
@@ -27,6 +27,7 @@ AHEAD_S = 20.0
 MAX_SPEED = 1.25
 """Of speech that is behind; 1 is the voice's own pace. Faster is hard to follow."""
 
+_TICK_S = 1e-6
 _BEHIND_S = 3.0
 _FAR_BEHIND_S = 8.0
 
@@ -36,12 +37,15 @@ class SpeechQueue:
 
     Args:
         limit: translations that may wait.
-        playback: what the client hears of what was ``said``.
+        playback: told what the client hears, by the clock.
+        pace: of the talk, by whose time it is judged what is late.
     """
 
-    def __init__(self, limit: int, playback: Playback) -> None:
+    def __init__(self, limit: int, playback: Playback, pace: Pace) -> None:
+        self.pace = pace
         self._limit = limit
         self._playback = playback
+        self._in_talk = Playback()
         self._waiting: deque[Speak] = deque()
         self._rest: deque[Speak] = deque()
         self._told = 0
@@ -61,15 +65,15 @@ class SpeechQueue:
         """Take out the next clause. The one before has been ``said``, or has ``failed``.
 
         Args:
-            now: by the clock of the playback.
+            now: by the clock, here and below.
             last: no more sentences come: the rest need not wait.
 
         Returns:
             None where there is none, or the next one has to wait until ``wakes_at``.
         """
         wakes_at = self.wakes_at
-        if not self._rest and wakes_at is not None and (last or now >= wakes_at):
-            speed = speed_of(self._playback.left_s(now))
+        if not self._rest and wakes_at is not None and (last or now + _TICK_S >= wakes_at):
+            speed = speed_of(self._in_talk.left_s(now + self.pace.ahead_s))
             whole = replace(self._waiting.popleft(), speed=speed)
             parts = spoken_parts(whole.text, whole.language.key)
             self._rest.extend(replace(whole, text=part) for part in parts)
@@ -79,20 +83,25 @@ class SpeechQueue:
     @property
     def wakes_at(self) -> float | None:
         """When a sentence that waits may be spoken; None where none waits."""
-        return self._playback.until - AHEAD_S if self._waiting else None
+        if not self._waiting:
+            return None
+        return self._in_talk.until - self.pace.ahead_s - AHEAD_S
 
     def interrupt(self, now: float) -> bool:
         """Whoever listens begins to speak: what is left is not spoken. False in silence."""
-        if not self._playback.sounds(now):
+        if not self._in_talk.sounds(now + self.pace.ahead_s):
             return False
         self._waiting.clear()
         self._rest.clear()
-        self._playback.stop()
+        for playback in (self._playback, self._in_talk):
+            playback.stop()
         return True
 
     def said(self, speak: Speak, speech: Speech, now: float) -> list[SpokenAudio]:
         """The messages that carry what was spoken; none where there was nothing to say."""
-        self._playback.plays(len(speech.samples) / speech.sample_rate, now)
+        seconds = len(speech.samples) / speech.sample_rate
+        self._playback.plays(seconds, now)
+        self._in_talk.plays(seconds, now + self.pace.ahead_s)
         step = round(PIECE_S * speech.sample_rate)
         pcm = (np.clip(speech.samples, -1.0, 1.0) * 32_767).round().astype("<i2")
         ends = not self._rest

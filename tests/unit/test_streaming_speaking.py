@@ -8,12 +8,16 @@ from hypothesis import strategies as st
 
 from speech_translator.languages import Language
 from speech_translator.scalability.results import Speech
-from speech_translator.streaming.playback import Playback
+from speech_translator.streaming.playback import Pace, Playback
 from speech_translator.streaming.speaking import AHEAD_S, MAX_SPEED, SpeechQueue, speed_of
 from speech_translator.streaming.work import Speak
 
 PT = Language.parse("pt")
 LONG = "Depois de um longo tempo, o homem voltou para casa; ninguém sabia por onde ele andara."
+
+
+def queue_of() -> SpeechQueue:
+    return SpeechQueue(4, Playback(), Pace(0.0, 0.0))
 
 
 def speech(seconds: float) -> Speech:
@@ -33,7 +37,7 @@ def spoken(queue: SpeechQueue, *seconds: float) -> list[tuple[int, int, bool, in
 
 
 def test_pieces_are_counted_over_the_clauses_of_a_sentence() -> None:
-    queue = SpeechQueue(4, Playback())
+    queue = queue_of()
     queue.add(Speak(1, LONG, PT))
     queue.add(Speak(2, "Bom.", PT))
     assert [piece[:3] for piece in spoken(queue, 3.0, 1.0, 2.5, 1.0)] == [
@@ -48,7 +52,7 @@ def test_pieces_are_counted_over_the_clauses_of_a_sentence() -> None:
 
 
 def test_the_end_is_told_where_the_last_clause_is_silent() -> None:
-    queue = SpeechQueue(4, Playback())
+    queue = queue_of()
     queue.add(Speak(1, LONG, PT))
     assert spoken(queue, 1.0, 1.0, 0.0)[-1] == (1, 2, True, 0)
     queue.add(Speak(2, "...", PT))
@@ -56,7 +60,7 @@ def test_the_end_is_told_where_the_last_clause_is_silent() -> None:
 
 
 def test_where_a_clause_fails_the_next_sentence_is_spoken() -> None:
-    queue = SpeechQueue(4, Playback())
+    queue = queue_of()
     queue.add(Speak(1, LONG, PT))
     queue.add(Speak(2, "Bom.", PT))
     spoken(queue, 1.0)
@@ -93,7 +97,7 @@ def test_speech_is_faster_the_further_it_is_behind_and_never_too_fast(
 
 
 def test_a_sentence_has_one_speed_for_all_its_clauses_that_of_what_is_before_it() -> None:
-    queue = SpeechQueue(4, Playback())
+    queue = queue_of()
     queue.add(Speak(1, LONG, PT))
     queue.add(Speak(2, LONG, PT))
     speeds = []
@@ -104,7 +108,7 @@ def test_a_sentence_has_one_speed_for_all_its_clauses_that_of_what_is_before_it(
 
 
 def test_what_cannot_be_heard_soon_is_not_made_yet_unless_nothing_else_comes() -> None:
-    queue = SpeechQueue(4, Playback())
+    queue = queue_of()
     for segment in (1, 2, 3):
         queue.add(Speak(segment, "Bom.", PT))
     assert spoken(queue, AHEAD_S + 5.0)
@@ -118,7 +122,7 @@ def test_what_cannot_be_heard_soon_is_not_made_yet_unless_nothing_else_comes() -
 
 
 def test_an_interruption_takes_what_is_left_but_only_while_something_is_heard() -> None:
-    queue = SpeechQueue(4, Playback())
+    queue = queue_of()
     queue.add(Speak(1, LONG, PT))
     assert not queue.interrupt(0.0)
     spoken(queue, 2.0)
@@ -130,3 +134,13 @@ def test_an_interruption_takes_what_is_left_but_only_while_something_is_heard() 
     speak = queue.next(1.0)
     assert speak is not None
     assert (speak.segment_id, speak.speed) == (3, 1.0)
+
+
+def test_a_talk_is_ahead_of_the_clock_by_what_came_sooner_than_it_was_said() -> None:
+    pace = Pace(10.0, 100.0)
+    pace.came(11.0, 101.0)
+    assert pace.ahead_s == 0.0
+    pace.came(31.0, 102.0)
+    assert pace.ahead_s == 19.0
+    pace.came(31.5, 110.0)  # and is not set back by a pause
+    assert pace.ahead_s == 19.0

@@ -31,6 +31,22 @@ def test_speech_waits_for_its_time_and_is_made_when_it_comes() -> None:
     assert [work.speed for work in sim.started if isinstance(work, Speak)] == [1.0, 1.25]
 
 
+def test_who_sends_faster_than_it_was_said_is_not_behind() -> None:
+    sim = Simulation(request(speech=True), speech_s=15.0)
+    for number in range(1, 6):
+        sound = np.concatenate([word(number), silence(1000)])
+        sim.perform(sim.session.receive_audio(sound))  # half a minute in no time
+        sim.answer_all()
+    assert {piece.segment_id for piece in sim.told(SpokenAudio)} == {1, 2, 3, 4, 5}
+    assert {work.speed for work in sim.started if isinstance(work, Speak)} == {1.0}
+    assert sim.told(Warned) == []
+    sim.hear(word(6), silence(30), word(7), silence(30), word(8), silence(30))
+    assert [work.speed for work in sim.started if isinstance(work, Speak)][-2:] != [1.0, 1.0]
+    assert max(piece.segment_id for piece in sim.told(SpokenAudio)) == 6
+    sim.tick(30.0)  # from there on the clock tells
+    assert max(piece.segment_id for piece in sim.told(SpokenAudio)) == 8
+
+
 def test_what_waits_to_be_spoken_is_spoken_at_the_end() -> None:
     sim = Simulation(request(speech=True), speech_s=30.0)
     for number in (1, 2):
