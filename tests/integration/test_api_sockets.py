@@ -160,6 +160,12 @@ def guarded():
         yield running
 
 
+def last_request(running):
+    """What the log says of the request that ended last."""
+    lines = [line for line in running.log().splitlines() if '"event":"request"' in line]
+    return json.loads(lines[-1])
+
+
 @pytest.mark.parametrize("path", ["/translate/text", "/transcribe/audio", "/auth/api-key"])
 def test_a_stranger_who_declares_too_much_is_refused_at_once_and_unread(guarded, path):
     kind = "multipart/form-data; boundary=b" if "audio" in path else "application/json"
@@ -172,7 +178,7 @@ def test_a_stranger_who_declares_too_much_is_refused_at_once_and_unread(guarded,
         assert answer.startswith(b"HTTP/1.1 413")
         connection.sendall(b"x" * 500_000)  # runs out, and is cut off in the end
         assert b"HTTP/1.1" not in read_all(connection)
-    line = json.loads(guarded.log().splitlines()[-1])
+    line = last_request(guarded)
     assert (line["status"], line["bytes_in"], line["owner"]) == (413, 0, "anonymous")
 
 
@@ -181,7 +187,7 @@ def test_nothing_is_read_of_a_stranger_who_declares_nothing(guarded):
         connection.sendall(request("Content-Type: application/json", "Transfer-Encoding: chunked"))
         assert connection.recv(65536).startswith(b"HTTP/1.1 401")
         read_all(connection)  # until it is cut off
-    line = json.loads(guarded.log().splitlines()[-1])
+    line = last_request(guarded)
     assert (line["status"], line["bytes_in"]) == (401, 0)
 
 

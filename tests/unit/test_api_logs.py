@@ -84,7 +84,7 @@ async def test_a_refused_handshake_has_a_line(tmp_path):
             "extensions": {"websocket.http.response": {}}, "state": {},
         }  # fmt: skip
         await harness.app(scope, receive, send)
-        line = harness.lines()[-1]
+        line = [line for line in harness.lines() if line["event"] == "socket"][-1]
     assert sent[0]["status"] == 401
     assert (line["event"], line["status"], line["close_code"]) == ("socket", 401, None)
     assert line["error"] == "unauthenticated"
