@@ -1,6 +1,7 @@
 -- Limits on Redis: counters.py in one atomic step, by Redis' own clock.
 --
--- KEYS: one counter a debit. ARGV[1]: "acquire", "settle", "peek" or "floor"; then for each debit four:
+-- KEYS: one counter a debit. ARGV[1]: "forget", which drops them and nothing more, or "acquire",
+-- "settle", "peek" or "floor"; then for each debit four:
 -- kind ("rate", "day" or "month"), limit, period in microseconds (rates; else 0), cost.
 -- Answers {now in microseconds, then for each debit: the counter's two numbers as strings, and the
 -- wait in microseconds as a string: "0" when it passes, "-1" when it never will}.
@@ -49,6 +50,7 @@ local function show(number)
 end
 
 local mode = ARGV[1]
+if mode == 'forget' then return redis.call('DEL', unpack(KEYS)) end
 local debits = {}
 local passes = true
 

@@ -83,6 +83,13 @@ class DurableLimitStore:
         """See ``LimitStore``."""
         await self._store.floor(debits)
 
+    async def forget(self, debits: Sequence[Debit]) -> None:
+        """See ``LimitStore``."""
+        for debit in debits:
+            self._begun.pop(debit.counter, None)
+            self._unknown.pop(debit.counter, None)
+        await self._store.forget(debits)
+
     def _new(self, debits: Sequence[Debit]) -> list[Debit]:
         """Those whose counters this process has not asked for yet."""
         return [

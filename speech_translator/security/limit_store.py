@@ -52,6 +52,10 @@ class LimitStore(Protocol):
         """
         ...
 
+    async def forget(self, debits: Sequence[Debit]) -> None:
+        """Drop the debits' counters, as if nothing had ever been taken of them."""
+        ...
+
 
 def unix_microseconds() -> int:
     """Microseconds since 1970."""
@@ -100,6 +104,11 @@ class MemoryLimitStore:
         for debit in debits:
             if isinstance(debit.policy, Window):
                 self._keep(debit, raised(debit, self._counter(debit), now), now)
+
+    async def forget(self, debits: Sequence[Debit]) -> None:
+        """See ``LimitStore``."""
+        for debit in debits:
+            self._counters.pop(debit.counter, None)
 
     def _decide(self, debits: Sequence[Debit], *, take: bool) -> Decision:
         now = self._clock()

@@ -17,11 +17,30 @@ from pathlib import Path
 
 from speech_translator.security.auth import unix_milliseconds
 from speech_translator.security.durable_limits import DurableLimitStore
+from speech_translator.security.guard import REFUSALS
 from speech_translator.security.limit_store import LimitStore
-from speech_translator.security.quotas import Meter
+from speech_translator.security.limits import Debit, Rate
+from speech_translator.security.quotas import (
+    AUDIO_MONTH,
+    CHARACTERS_MINUTE,
+    CHARACTERS_MONTH,
+    Meter,
+)
+from speech_translator.security.rate_limiter import ACCOUNT, REQUESTS_DAY, REQUESTS_MINUTE
 from speech_translator.security.usage_book import UsageBook
 from speech_translator.security.usage_journal import JournalConfig, JournalEvent, UsageJournal
 from speech_translator.storage.usage import UsageRow, UsageStore
+
+_OF_OWNERS = (
+    REQUESTS_MINUTE,
+    REQUESTS_DAY,
+    ACCOUNT.name,
+    REFUSALS.name,
+    CHARACTERS_MINUTE,
+    CHARACTERS_MONTH,
+    AUDIO_MONTH,
+)
+"""Limits that owners have counters of."""
 
 
 def _ignore(_event: JournalEvent) -> None:
@@ -56,6 +75,14 @@ class Metering:
         self.book = UsageBook(usage, self.journal)
         self.limits: LimitStore = DurableLimitStore(store, self.book.history, on_unknown=on_unknown)
         self.meter = Meter(self.limits, self.journal)
+
+    async def forget(self, owner: str) -> None:
+        """Drop the counters of an owner who was erased: they bear the name.
+
+        Raises:
+            StoreUnavailable: they cannot be reached.
+        """
+        await self.limits.forget([Debit(f"owner:{owner}", Rate(name, 1)) for name in _OF_OWNERS])
 
     async def _apply(self, segment_id: str, rows: Sequence[UsageRow]) -> bool:
         usage = await self._usage()

@@ -53,6 +53,10 @@ class RedisLimitStore:
         if windows:
             await self._run("floor", windows)
 
+    async def forget(self, debits: Sequence[Debit]) -> None:
+        """See ``LimitStore``."""
+        await self._script([self._prefix + debit.counter for debit in debits], ["forget"])
+
     async def _run(self, mode: _Mode, debits: Sequence[Debit]) -> Decision:
         keys: list[str] = []
         arguments: list[Argument] = [mode]

@@ -71,6 +71,12 @@ class ResilientLimitStore:
         with suppress(StoreUnavailable):
             await self._fallback.ask(self._shared.floor, debits)
 
+    async def forget(self, debits: Sequence[Debit]) -> None:
+        """See ``LimitStore``; what the shared store has ends by itself while that is away."""
+        await self._local.forget(debits)
+        with suppress(StoreUnavailable):
+            await self._fallback.ask(self._shared.forget, debits)
+
     async def _alone(
         self, ask: Callable[[Sequence[Debit]], Awaitable[Decision]], debits: Sequence[Debit]
     ) -> Decision:

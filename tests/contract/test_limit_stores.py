@@ -283,3 +283,10 @@ async def test_a_window_is_raised_and_never_lowered(world: World) -> None:
     assert (refused.allowed, refused.standings[0].remaining) == (False, 0)
     world.now += 86_400
     assert (await world.take(Debit("a", DAY, 1_000))).allowed
+
+
+async def test_counters_are_forgotten_one_by_one(world: World) -> None:
+    await world.take(Debit("a", DAY, 10), Debit("a", MINUTE, 10), Debit("b", DAY, 10))
+    await world.store.forget([Debit("a", DAY), Debit("a", MINUTE), Debit("a", MONTH)])
+    seen = await world.store.peek([Debit("a", DAY), Debit("a", MINUTE), Debit("b", DAY)])
+    assert [one.remaining for one in seen.standings] == [1_000, 100, 990]

@@ -230,6 +230,9 @@ async def test_an_erased_user_is_gone_and_their_keys_open_nothing(api):
     assert (erased["actor"], erased["subject"]) == ("root", body["pseudonym"])
     assert body["pseudonym"].startswith("erased:")
     assert (await translate(api, by(eve))).status_code == 200
+    state = api.app.state.api
+    names = "".join([*state.shared.limits._counters, *state.metering.limits._begun])
+    assert ("owner:ann" in names, "owner:eve" in names) == (False, True)
 
 
 async def test_what_was_under_way_goes_too_and_who_comes_after_stays(api):

@@ -119,6 +119,20 @@ async def test_it_comes_back_by_itself(world: World) -> None:
     assert world.told == [LOST, alone, alone, SharedBack("limits")]
 
 
+async def test_counters_are_forgotten_on_both_sides(world: World) -> None:
+    await world.store.acquire([Debit("a", DAY, 30)])
+    world.shared.away = True
+    await world.store.acquire([Debit("a", DAY, 30)])
+    await world.store.forget([Debit("a", DAY)])
+    assert (len(world.shared), len(world.local)) == (1, 0)
+    world.shared.away = False
+    world.now = 1.0
+    await world.store.peek([])
+    await asyncio.sleep(0)
+    await world.store.forget([Debit("a", DAY)])
+    assert len(world.shared) == 0
+
+
 async def test_corrections_reach_the_counter_that_decides(world: World) -> None:
     world.shared.away = True
     await world.store.acquire([Debit("a", DAY, 30)])

@@ -137,14 +137,14 @@ async def erase_user(request: Request) -> Response:
 
     Their keys and tokens open nothing from now on, here at once and on other replicas within 5
     seconds, and what was kept of them is deleted. In the audit log a pseudonym, which the answer
-    names, takes their place; counters of limits end with their day or month. What was under way
-    is erased half a minute later.
+    names, takes their place. What was under way is erased half a minute later.
     """
     principal = await _administrator(request)
-    await state_of(request).metering.journal.flush()
+    user_id, metering = _user_id(request), state_of(request).metering
+    await metering.journal.flush()
     accounts = await accounts_of(request)
-    actor = actor_of(request, principal)
-    done = await accounts.erase_user(_user_id(request), actor)
+    done = await accounts.erase_user(user_id, actor_of(request, principal))
+    await metering.forget(user_id)
     return no_store(ErasureAnswer(pseudonym=done.pseudonym, erased=done.erased))
 
 
