@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from speech_translator.engines.values import SAMPLE_RATE
 from speech_translator.languages import Language
 from speech_translator.streaming.agreement import Agreement
+from speech_translator.streaming.clauses import clause_ends
 from speech_translator.streaming.hearing import Hearing
 from speech_translator.streaming.interpreting import Interpretation
 from speech_translator.streaming.messages import Partial, StartRequest
@@ -195,6 +196,11 @@ class OpenUtterance:
         )
 
 
-def is_whole(text: str) -> bool:
-    """Whether a text ends as a sentence does; three dots are a sentence that breaks off."""
-    return _SENTENCE_END.search(text) is not None
+def is_whole(text: str, language: Language | None) -> bool:
+    """Whether a text ends as a sentence does: with no abbreviation, and not breaking off in dots."""
+    if _SENTENCE_END.search(text) is None:
+        return False
+    text = text.rstrip()
+    if language is None or not text.endswith("."):
+        return True
+    return clause_ends(text, language.key)[-1:] == [len(text)]

@@ -399,7 +399,7 @@ class LiveSession:
             if render is not None and not self._jobs.busy(Render):
                 self._actions.append(self._jobs.start(render))
         if current:
-            self._bounded(self._hearing.judge(whole=is_whole(said.text)))
+            self._bounded(self._hearing.judge(whole=is_whole(said.text, said.language)))
 
     def _rendered(self, segment_id: int, said: Interpretation) -> None:
         running = self._open

@@ -181,6 +181,22 @@ async def test_a_glossary_holds_also_when_the_session_goes_on() -> None:
     assert [final["translations"]["pt"] for final in told] == ["Viva.", "pt:Viva again."]
 
 
+async def test_who_barges_in_is_told_and_hears_no_more_of_it() -> None:
+    start = {**json.loads(START), "speech": True, "barge_in": True}
+    long = "A sentence that takes a while to be spoken."
+    async with session(door(*engines(long, "Bye."))) as (line, _):
+        line.say(json.dumps(start), SPEECH, PAUSE)
+        await until(lambda: line.told("audio"))
+        line.say(SPEECH[:16_000])
+        await until(lambda: line.told("speech_stopped"))
+        line.say(PAUSE, END)
+    kinds = [event["type"] for event in line.events]
+    after = line.events[kinds.index("speech_stopped") :]
+    assert {event["segment_id"] for event in after if event["type"] == "audio"} == {2}
+    assert line.told("ready")[0]["barge_in"] is True
+    assert line.told("speech_stopped")[0]["audio_s"] == pytest.approx(2.0, abs=0.05)
+
+
 @pytest.mark.parametrize("glossary", [{"": "x"}, {"Hello": "a\nb"}, {"a": "x", "b": "y"}])
 async def test_a_glossary_over_its_bounds_is_refused(glossary: dict[str, str]) -> None:
     limits = SessionLimits(max_glossary_terms=1)

@@ -156,7 +156,9 @@ def test_partials_say_what_is_confirmed_and_translate_whole_clauses(
         ("And then, ", False),
         ("one two", False),
         ("", False),
+        ("Then I met Prof.", False),
+        ("Then I met Mr. ", False),
     ],
 )
 def test_a_sentence_is_told_by_its_end(text: str, whole_sentence: bool) -> None:
-    assert is_whole(text) is whole_sentence
+    assert is_whole(text, ENGLISH) is whole_sentence
