@@ -100,6 +100,7 @@ async def test_a_service_that_is_killed_three_times_loses_and_doubles_nothing(
                     (SPEECH + PAUSE) * utterances,
                     START,
                     pace=2.0,
+                    waits=True,
                 )
                 running = asyncio.create_task(client.run())
             assert running

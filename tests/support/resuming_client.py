@@ -26,6 +26,7 @@ class ResumingClient:
         pcm: all that is said, 16 kHz.
         start: the first message.
         pace: times as fast as speech.
+        waits: nothing is said while there is no connection, however long that takes.
     """
 
     address: Callable[[], str]
@@ -33,6 +34,7 @@ class ResumingClient:
     pcm: bytes
     start: dict[str, Any]
     pace: float = 1.0
+    waits: bool = False
     events: list[dict[str, Any]] = field(default_factory=list)
     connections: int = 0
     token: str | None = None
@@ -41,6 +43,7 @@ class ResumingClient:
     refused: str = ""
     socket: ClientConnection | None = None
     _began: float = 0.0
+    _said: int = 0
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         """Events of a type."""
@@ -90,8 +93,11 @@ class ResumingClient:
     async def _speak(self, socket: ClientConnection, from_s: float) -> None:
         """What was said so far at once, the rest as it is said."""
         step = BYTES_PER_S // 10
+        if self.waits:
+            self._began = time.monotonic() - self._said / BYTES_PER_S / self.pace
         for at in range(round(from_s * 16_000) * 2, len(self.pcm), step):
             moment = self._began + (at + step) / BYTES_PER_S / self.pace
             await asyncio.sleep(max(0.0, moment - time.monotonic()))
             await socket.send(self.pcm[at : at + step])
+            self._said = max(self._said, at + step)
         await socket.send('{"type": "end"}')
