@@ -56,6 +56,7 @@ _STATUS: Mapping[type[SpeechTranslatorError], int] = {
 """Status by class; a class that is not named takes that of its nearest parent."""
 
 _RETRY_AFTER: Mapping[type[SpeechTranslatorError], float] = {
+    errors.CircuitOpen: 1,
     errors.EngineUnavailable: 2,
     errors.Overloaded: 1,
     errors.ShuttingDown: 5,

@@ -87,6 +87,10 @@ def test_an_open_breaker_refuses_with_the_time_until_its_next_probe() -> None:
     assert (status_of(refused.value), retry_after_of(refused.value)) == (503, 4)
     assert bench.breaker.is_open()
     assert bench.breaker.retry_after() == 3.5
+    bench.clock.now += 3.4999
+    with pytest.raises(CircuitOpen) as refused:
+        bench.breaker.acquire_sync()
+    assert retry_after_of(refused.value) == 1
 
 
 def test_a_probe_that_succeeds_closes_it() -> None:
