@@ -29,6 +29,7 @@ def specs(settings: Settings, tasks: Collection[Task] | None = None) -> list[Eng
         options=options,
         call_timeout_s=settings.engine_call_timeout_s,
         queue_limit=settings.engine_queue_limit,
+        memory_growth_mb=settings.engine_memory_growth_mb,
     )
     return [spec] if tasks is None or spec.task in tasks else []
 
