@@ -197,7 +197,7 @@ class OpenUtterance:
 
 
 def is_whole(text: str, language: Language | None) -> bool:
-    """Whether a text ends as a sentence does: with no abbreviation, and not breaking off in dots."""
+    """Whether a text ends as a sentence does: not with an abbreviation, and not with dots."""
     if _SENTENCE_END.search(text) is None:
         return False
     text = text.rstrip()
