@@ -14,6 +14,7 @@ _LOWER = re.compile(r"\s+[^\W\d_]*")
 # One sign of these scripts says as much as some letters do.
 _DENSE = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
 _LETTERS_A_SIGN = 3
+_LETTERS_A_SECOND = 15
 _GOES_ON = " Xx"
 """What an abbreviation may be followed by, and a sentence too: then sentencex tells them apart."""
 
@@ -45,6 +46,11 @@ def spoken_parts(text: str, language: str) -> list[str]:
             found.append(text[start:end].strip())
             start = end
     return [*found, text[start:].strip()]
+
+
+def spoken_s(text: str) -> float:
+    """About how many seconds it takes to say."""
+    return _length(text) / _LETTERS_A_SECOND
 
 
 def _goes_on(text: str, end: int) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 
 from speech_translator.scalability.results import Speech
-from speech_translator.streaming.clauses import spoken_parts
+from speech_translator.streaming.clauses import spoken_parts, spoken_s
 from speech_translator.streaming.messages import SpokenAudio, Warned
 from speech_translator.streaming.playback import Pace, Playback
 from speech_translator.streaming.work import Speak
@@ -73,8 +73,10 @@ class SpeechQueue:
         """
         wakes_at = self.wakes_at
         if not self._rest and wakes_at is not None and (last or now + _TICK_S >= wakes_at):
-            speed = speed_of(self._in_talk.left_s(now + self.pace.ahead_s))
-            whole = replace(self._waiting.popleft(), speed=speed)
+            speak = self._waiting.popleft()
+            left_s = self._in_talk.left_s(now + self.pace.ahead_s)
+            waiting_s = sum(spoken_s(other.text) for other in self._waiting)
+            whole = replace(speak, speed=speed_of(left_s + waiting_s))
             parts = spoken_parts(whole.text, whole.language.key)
             self._rest.extend(replace(whole, text=part) for part in parts)
             self._told = 0
@@ -126,7 +128,7 @@ class SpeechQueue:
 
 
 def speed_of(behind_s: float) -> float:
-    """How fast a sentence is spoken while so much before it is not yet heard.
+    """How fast a sentence is spoken while so much is not yet heard before it, or waits behind it.
 
     It is one speed for all clauses of a sentence: a voice that changes its pace sounds torn.
     """

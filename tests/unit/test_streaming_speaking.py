@@ -96,15 +96,17 @@ def test_speech_is_faster_the_further_it_is_behind_and_never_too_fast(
     assert 1.0 <= speed_of(less) <= speed_of(more) <= MAX_SPEED
 
 
-def test_a_sentence_has_one_speed_for_all_its_clauses_that_of_what_is_before_it() -> None:
+def test_a_sentence_has_one_speed_for_all_its_clauses_by_what_is_before_and_behind_it() -> None:
     queue = queue_of()
-    queue.add(Speak(1, LONG, PT))
-    queue.add(Speak(2, LONG, PT))
     speeds = []
-    while (speak := queue.next(0.0)) is not None:
-        speeds.append(speak.speed)
-        queue.said(speak, speech(3.0), 0.0)
-    assert speeds == [1.0, 1.0, 1.0, MAX_SPEED, MAX_SPEED, MAX_SPEED]
+    for segments in ((1,), (2, 3)):
+        for segment in segments:
+            queue.add(Speak(segment, LONG, PT))
+        while (speak := queue.next(0.0)) is not None:
+            speeds.append(speak.speed)
+            queue.said(speak, speech(1.0), 0.0)
+    # 3 s are to be heard before the second, and as it begins the third waits, too: 6 s more.
+    assert speeds == [1.0, 1.0, 1.0, *[MAX_SPEED] * 3, 1.15, 1.15, 1.15]
 
 
 def test_what_cannot_be_heard_soon_is_not_made_yet_unless_nothing_else_comes() -> None:
