@@ -174,8 +174,15 @@ class Lane:
     # Giving out work
 
     def _dispatch(self) -> None:
-        """Give work to every replica that is free, the least busy one first."""
+        """Give work to every replica that is free, the least busy one first.
+
+        Where the breaker is open, what waits is told so.
+        """
         self._called = False
+        refusal = self._breaker.refusal()
+        if refusal is not None:
+            self._fail_waiting(lambda: refusal)
+            return
         reserved = self._give_suspects()
         # Behind a probe they wait for what becomes of it.
         while self._backlog.has_batch() and not self._breaker.is_open():
@@ -297,7 +304,7 @@ class Lane:
     def _refused(self, batch: Batch, error: SpeechTranslatorError) -> None:
         self._breaker.raised(batch.permit, batch.jobs, error, self._clock() - batch.begun)
         self._trial.refused(batch.jobs, error)
-        self._go_on()
+        self._dispatch()
 
     def on_gone(self, replica: Host, gone: Exit) -> float:
         """A process is no more: its calls are suspects. The pause before the next start."""
@@ -326,15 +333,7 @@ class Lane:
 
     def _change(self) -> None:
         self.changed.set()
-        self._go_on()
-
-    def _go_on(self) -> None:
-        """Something has ended: what waits is begun, or told that nothing is for a while."""
-        refusal = self._breaker.refusal()
-        if refusal is None:
-            self._dispatch()
-        else:
-            self._fail_waiting(lambda: refusal)
+        self._dispatch()
 
     def _fail_waiting(self, error: Callable[[], SpeechTranslatorError]) -> None:
         """Nobody is left to answer: all that wait are told."""

@@ -61,6 +61,16 @@ async def test_what_waits_is_refused_when_it_opens() -> None:
     assert outcome(second) is CircuitOpen
 
 
+async def test_what_waits_is_refused_when_somebody_else_opens_it() -> None:
+    world = World()
+    world.host.ready()
+    first, second = await world.asked("first", "second")
+    world.breaker.trip_sync()
+    world.host.answer("first")
+    assert outcome(first) == "pt:first"
+    assert outcome(second) is CircuitOpen
+
+
 async def test_a_probe_is_one_call_alone_and_the_others_wait_for_what_becomes_of_it() -> None:
     world = World()
     world.host.ready(concurrency=4, batch=8)
