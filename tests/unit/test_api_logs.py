@@ -144,6 +144,8 @@ async def test_an_error_is_named_and_counted_by_its_code(api):
     assert codes == [
         "empty_text", "unauthenticated", "unknown_language", "not_found", "untrusted_host", None
     ]  # fmt: skip
+    await asked("/v1/realtime/translations/client_secrets", json={}, headers=key)
+    assert requests(api)[-1]["error"] == "invalid_field"
     api.app.state.api.drain()
     await asked("/translate/text", json=TEXT, headers=key)
     assert requests(api)[-1]["error"] == "draining"

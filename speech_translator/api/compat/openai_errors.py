@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 from starlette.responses import Response
 
-from speech_translator.api.answers import json_response
+from speech_translator.api.answers import JSON_TYPE, encode
 from speech_translator.errors import SpeechTranslatorError
 from speech_translator.problems import problem_response, status_of
 
@@ -51,12 +51,12 @@ def openai_error(error: SpeechTranslatorError) -> OpenAIError:
 
 def openai_response(error: SpeechTranslatorError, request_id: str) -> Response:
     """The answer to a request that failed: our status and headers, but 400 for all of 422."""
-    plain = problem_response(error, request_id)
-    status = _BAD_REQUEST if plain.status_code == _UNPROCESSABLE else plain.status_code
-    response = json_response(OpenAIErrorAnswer(error=openai_error(error)), status=status)
-    for name, value in plain.headers.items():
-        if name not in {"content-length", "content-type"}:
-            response.headers[name] = value
+    response = problem_response(error, request_id)  # which tells whoever counts errors of it
+    response.body = encode(OpenAIErrorAnswer(error=openai_error(error)))
+    response.headers["content-type"] = JSON_TYPE
+    response.headers["content-length"] = str(len(response.body))
+    if response.status_code == _UNPROCESSABLE:
+        response.status_code = _BAD_REQUEST
     return response
 
 
