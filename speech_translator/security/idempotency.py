@@ -36,6 +36,7 @@ from speech_translator.errors import (
     StoreUnavailable,
 )
 from speech_translator.security.auth import unix_milliseconds
+from speech_translator.security.background import end
 from speech_translator.security.sealing import seal, unseal
 from speech_translator.storage.idempotency import IdempotencyRecord, IdempotencyStore
 from speech_translator.storage.usage import UsageRow
@@ -154,8 +155,7 @@ class Idempotency:
         try:
             yield
         finally:
-            renewing.cancel()
-            await asyncio.wait([renewing])
+            await end(renewing)
 
     async def _renew(self, begun: Begun) -> None:
         held = True

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any, Self
 
 import hiredis
@@ -19,11 +20,15 @@ from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import InvalidResponse, ReadOnlyError
 
+from speech_translator.security.background import end
 from speech_translator.security.patience import STEPS, Patience
 from speech_translator.security.redis_client import ANSWER_S
 
 Argument = str | int | float
 Command = tuple[Argument, ...]
+
+CLOSE_S = 1.0
+"""Seconds in which a connection is closed."""
 
 _NOT_YET = object()
 
@@ -65,8 +70,7 @@ class RedisWire:
     async def aclose(self) -> None:
         """Close the connection; who waits for an answer is told that it was lost."""
         if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait([self._connecting])
+            await end(self._connecting)
         if self._link is not None:
             await self._link.aclose()
 
@@ -148,7 +152,9 @@ class _Link(asyncio.Protocol):
     async def aclose(self) -> None:
         """Close it, and wait until it is."""
         self._lose(LostError)
-        await self._gone
+        with suppress(TimeoutError):  # it may have been lost before it was ours
+            async with asyncio.timeout(CLOSE_S):
+                await self._gone
 
     def data_received(self, data: bytes) -> None:
         """Part of the answers, or several."""
@@ -161,7 +167,8 @@ class _Link(asyncio.Protocol):
 
     def connection_lost(self, _error: Exception | None) -> None:
         """It is no more, whoever ended it."""
-        self._gone.set_result(None)
+        if not self._gone.done():
+            self._gone.set_result(None)
         self._lose(LostError)
 
     def _take(self, answer: Any) -> None:

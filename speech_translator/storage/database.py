@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -161,8 +161,10 @@ class Database:
         return (postgresql if self.dialect == "postgresql" else sqlite).insert(table)
 
     async def close(self) -> None:
-        """Close all connections."""
-        await self._engine.dispose()
+        """Close all connections; those that do not end in their time are left to the system."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.config.timeout_s):
+                await self._engine.dispose()
 
 
 def _speaks_against_database(error: DBAPIError) -> bool:

@@ -32,6 +32,23 @@ async def test_what_a_fault_ends_is_told_and_begun_again(monkeypatch) -> None:
     assert [context["message"] for context in told] == ["counting failed, and begins again"] * 2
 
 
+async def test_what_misses_a_cancellation_is_cancelled_again(monkeypatch) -> None:
+    monkeypatch.setattr(background, "AGAIN_S", 0.0)
+    cancelled = 0
+
+    async def work() -> None:
+        nonlocal cancelled
+        while cancelled < 3:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                cancelled += 1
+
+    async with beside(work, "deaf"):
+        await asyncio.sleep(0)
+    assert cancelled == 3
+
+
 async def test_what_is_over_is_not_begun_again() -> None:
     begun = []
 
