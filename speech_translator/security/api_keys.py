@@ -16,6 +16,7 @@ import secrets
 import string
 import zlib
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 PREFIX = "st_live_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -50,7 +51,9 @@ class ApiKey:
 
     def digest(self, pepper: bytes) -> bytes:
         """What is stored in its place: HMAC-SHA256 of id and secret under the pepper."""
-        return hmac.digest(pepper, f"{self.id}_{self.secret}".encode(), hashlib.sha256)
+        keyed = _keyed(pepper).copy()
+        keyed.update(f"{self.id}_{self.secret}".encode())
+        return keyed.digest()
 
     def matches(self, digest: bytes | None, pepper: bytes) -> bool:
         """Whether it is the key that was stored, in constant time.
@@ -86,6 +89,12 @@ def is_id(text: str) -> bool:
 def looks_like_a_key(text: str) -> bool:
     """Whether ``text`` was meant to be an API key and not a token."""
     return text.startswith(PREFIX)
+
+
+@lru_cache(maxsize=4)
+def _keyed(pepper: bytes) -> hmac.HMAC:
+    """HMAC under a pepper, to be copied: to make one anew costs a request 0.01 ms."""
+    return hmac.new(pepper, digestmod=hashlib.sha256)
 
 
 def _random(length: int) -> str:
