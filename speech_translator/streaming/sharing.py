@@ -221,14 +221,16 @@ class CaptionHub:
     def speak(self, state: SessionState, request: StartRequest) -> Speaker | None:
         """The speaker's end of a session that begins or goes on; None where it is not shared."""
         self.sweep()
-        if state.share is None:
-            return None
         share = self._shares.get(state.session_id)
+        if state.share is None:
+            if share is not None:  # kept as such, and the connection broke before readers were told
+                self.end(share, UNSHARED)
+            return None
         if share is None:
             finals = [event for _, event in state.told if isinstance(event, Final)]
             share = Share(state.session_id, state.share, request, finals)
             self._shares[state.session_id] = share
-        share.absent_since = None
+        share.request, share.absent_since = request, None
         share.speaker = Speaker(self, share)
         return share.speaker
 

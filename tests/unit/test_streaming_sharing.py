@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from speech_translator.errors import NotFound, Overloaded
+from speech_translator.languages import Language
 from speech_translator.streaming.messages import Failed, Final, Partial, Unshared
 from speech_translator.streaming.resuming import SessionState
 from speech_translator.streaming.sharing import (
@@ -144,6 +147,20 @@ def test_a_session_that_is_not_shared_is_not_read() -> None:
     assert hub.speak(SessionState("id", "{}"), request()) is None
     with pytest.raises(NotFound):
         hub.find("id", "")
+
+
+def test_what_was_kept_before_the_connection_broke_holds_for_readers() -> None:
+    """Neither ``updated`` nor ``unshared`` came to be published."""
+    hall = Hall()
+    reader = hall.read()
+    hall.speaker.leave("client_gone")
+    hall.hub.speak(STATE, replace(request(), targets=(french := Language("fr"),)))
+    assert hall.hub.find("id", SECRET).request.targets == (french,)
+    assert not reader.over
+    assert hall.hub.speak(SessionState("id", "{}"), request()) is None
+    assert (reader.over, reader.share.over) == (True, "unshared")
+    with pytest.raises(NotFound):
+        hall.read()
 
 
 def test_readers_are_counted_by_session_and_in_all() -> None:
