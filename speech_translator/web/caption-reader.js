@@ -50,6 +50,7 @@ export class CaptionReader {
   // Connects, and reads what comes; gives the milliseconds to wait at least before the next try.
   async #once() {
     this.#asked = new AbortController();
+    this.#listen();
     try {
       const answer = await this.open(this.#lastId, this.#asked.signal);
       if (answer.ok) return await this.#read(answer.body);
@@ -70,7 +71,8 @@ export class CaptionReader {
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     this.onState("following");
     for (;;) {
-      this.#heard();
+      this.#listen();
+      this.#readAt = this.#since = this.now();
       const { done, value } = await reader.read();
       if (done) break;
       for (const event of parser.push(value)) this.#take(event);
@@ -83,10 +85,10 @@ export class CaptionReader {
     if (!this.#over) this.onState(this.#readAt ? "reconnecting" : "connecting");
   }
 
-  #heard() {
+  // For an answer, or more of it, but not for ever.
+  #listen() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#asked.abort(), SILENT_MS);
-    this.#readAt = this.#since = this.now();
   }
 
   #take({ type, data, id }) {

@@ -53,6 +53,7 @@ export async function startCapture(input, { echoCancellation, onFrame, onLevel, 
     await context.resume();
   } catch (error) {
     release(); // no light stays on for sound that nobody hears
+    context.close();
     throw error;
   }
   const source = context.createMediaStreamSource(new MediaStream([track]));

@@ -51,7 +51,7 @@ export class LiveClient {
   push(samples) {
     if (this.#over || this.#ending) return;
     this.#keeper.append(samples);
-    if (this.#ready && this.now() - this.#heardAt >= SILENT_MS) this.#leave();
+    if (this.#socket && this.now() - this.#heardAt >= SILENT_MS) this.#leave();
     this.#pump();
   }
 
@@ -101,6 +101,7 @@ export class LiveClient {
       return;
     }
     this.#socket = socket;
+    this.#heardAt = this.now(); // it has as long to open
     this.#fatal = this.#done = null;
     socket.addEventListener("open", () => socket.send(JSON.stringify(this.#first())));
     socket.addEventListener("message", ({ data }) => {

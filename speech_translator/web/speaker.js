@@ -28,7 +28,7 @@ export class Speaker {
   }
 
   // Silent once what is queued was heard.
-  async finish() {
+  finish() {
     setTimeout(() => this.stop(), this.left * 1000);
   }
 

@@ -428,6 +428,22 @@ def test_a_connection_that_tells_nothing_any_more_is_taken_for_broken(page: Page
     assert first == {"type": "resume", "token": "token 1", "last_seq": 3}
 
 
+def test_a_connection_that_does_not_open_is_taken_for_broken(page: Page) -> None:
+    closed, first = live(
+        page,
+        """
+        const one = await next(0);
+        time += 30_000;
+        client.push(second(1));
+        const two = await next(1);
+        two.open(); two.tell(ready(1));
+        client.abandon();
+        return [one.closed, two.heard().length];
+        """,
+    )
+    assert (closed, first) == (True, 16_000)
+
+
 def test_speech_that_is_stopped_is_silent_and_what_comes_later_is_heard(page: Page) -> None:
     left, stopped = run(
         page,

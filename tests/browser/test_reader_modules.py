@@ -165,6 +165,24 @@ def test_a_connection_that_tells_nothing_is_taken_for_broken(page: Page) -> None
     assert states == ["connecting", "following", "reconnecting", "following", "ended: end"]
 
 
+def test_a_connection_that_is_never_answered_is_taken_for_broken(page: Page) -> None:
+    """As behind a change of networks."""
+    states = reading(
+        page,
+        """
+        answers.push((signal) => new Promise((_, reject) => {
+          signal.addEventListener("abort", () => reject(signal.reason));
+          plain(() => isQuiet(), 20);
+          plain(() => reject(new Error("never aborted")), 5000);
+        }), told(event("done", {reason: "end"})));
+        const began = performance.now();
+        await reader.run();
+        return [...states, asked.length, performance.now() - began < 4000];
+        """,
+    )
+    assert states == ["connecting", "connecting", "following", "ended: end", 2, True]
+
+
 def test_what_no_later_try_changes_is_told(page: Page) -> None:
     states = reading(page, "answers.push(refused(422)); await reader.run(); return states;")
     assert states == ["connecting", "ended: failed"]
