@@ -1,6 +1,7 @@
 // The tab Live: from a microphone or shared sound to captions in two languages.
 
 import { openLiveSocket } from "./api.js";
+import { stayAwake } from "./awake.js";
 import { CaptionList } from "./caption-list.js";
 import { canListen, canShare, startCapture } from "./capture.js";
 import { Captions } from "./captions.js";
@@ -33,7 +34,6 @@ let captions = new Captions();
 let client = null;
 let capture = null;
 let speaker = null;
-let lock = null;
 let state = "";
 
 function say(problem) {
@@ -118,8 +118,7 @@ async function onState(name, problem) {
 async function stopSound() {
   const stopped = capture;
   capture = null;
-  lock?.release().catch(() => {});
-  lock = null;
+  stayAwake(false);
   await stopped?.stop();
 }
 
@@ -161,7 +160,7 @@ async function begin() {
   early.forEach((samples) => client.push(samples));
   stop.disabled = false;
   stop.focus();
-  lock = await navigator.wakeLock?.request("screen").catch(() => null);
+  stayAwake(true);
 }
 
 // Waits for the last words; pressed again, it does not.

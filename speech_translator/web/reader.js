@@ -1,6 +1,7 @@
 // The page of those who read along: captions and nothing else, by a link whose fragment names the
 // session and its secret. Asks for no key.
 
+import { stayAwake } from "./awake.js";
 import { CaptionList } from "./caption-list.js";
 import { CaptionReader } from "./caption-reader.js";
 import { ReadCaptions } from "./captions.js";
@@ -26,7 +27,6 @@ let reader = null;
 let session = null;
 let state = "";
 let reason = "";
-let lock = null;
 
 function draw(options) {
   list.draw(captions, options);
@@ -81,15 +81,7 @@ function onState(name, why = "") {
   if (name !== "following") captions.dropPartials();
   draw();
   showState();
-  if (name === "following") stayAwake();
-  else lock?.release().catch(() => {});
-}
-
-// A phone that follows a talk stays on.
-async function stayAwake() {
-  if (document.visibilityState === "visible" && state === "following") {
-    lock = await navigator.wakeLock?.request("screen").catch(() => null);
-  }
+  stayAwake(name === "following"); // as a phone that follows a talk must
 }
 
 // What is behind the #: session and secret.
@@ -120,7 +112,6 @@ picker.addEventListener("change", () => {
 byId("reader-again").addEventListener("click", () => reader.run());
 window.addEventListener("online", () => reader.retryNow());
 window.addEventListener("hashchange", () => location.reload()); // another link in the same tab
-document.addEventListener("visibilitychange", stayAwake);
 startPresenter(byId("reader-present"));
 startSizes(document.body, byId("reader-smaller"), byId("reader-larger"));
 follow();

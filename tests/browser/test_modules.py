@@ -444,6 +444,46 @@ def test_a_connection_that_does_not_open_is_taken_for_broken(page: Page) -> None
     assert (closed, first) == (True, 16_000)
 
 
+def test_the_screen_stays_on_for_as_long_as_captions_run(page: Page) -> None:
+    """A lock that comes after the end is given back; one that was taken is asked for again."""
+    late, on, hidden, seen, again, off = run(
+        page,
+        """async () => {
+          const {stayAwake} = await import("./assets/awake.js");
+          const locks = [];
+          const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+          class Lock extends EventTarget {
+            held = true;
+            async release() {
+              this.held = false;
+              await settled();
+              this.dispatchEvent(new Event("release"));
+            }
+          }
+          const request = async () => { locks.push(new Lock()); return locks.at(-1); };
+          Object.defineProperty(navigator, "wakeLock", {value: {request}, configurable: true});
+          const held = async () => { await settled(); return locks.map((lock) => lock.held); };
+          stayAwake(true); stayAwake(false);
+          const late = await held();
+          stayAwake(true); stayAwake(true);
+          const on = await held();
+          await locks.find((lock) => lock.held).release();
+          const hidden = await held();
+          document.dispatchEvent(new Event("visibilitychange"));
+          const seen = await held();
+          stayAwake(false); stayAwake(true);
+          const again = await held();
+          stayAwake(false);
+          return [late, on, hidden, seen, again, await held()];
+        }""",
+    )
+    assert late == [False]
+    assert sum(on) == 1
+    assert not any(hidden)
+    assert (sum(seen), sum(again)) == (1, 1)
+    assert not any(off)
+
+
 def test_speech_that_is_stopped_is_silent_and_what_comes_later_is_heard(page: Page) -> None:
     left, stopped = run(
         page,
