@@ -5,21 +5,24 @@ export class Captions {
   #partials = new Map();
 
   // Takes an event; true where something changed. shown: {target, others}, the language to show and
-  // those that others read. A session that could not be resumed goes on in a new one, whose segments
-  // count anew.
-  take(event, offset, session, shown) {
-    const key = `${session}:${event.segment_id}`;
-    if (event.type === "partial") {
-      if (event.text) this.#partials.set(key, caption(event, offset, shown));
-      else this.#partials.delete(key);
+  // those that others read. What ran when a connection broke is heard again, under another number.
+  take(event, offset, shown) {
+    const { type, segment_id: segment } = event;
+    if (type === "ready") {
+      this.#partials.clear();
       return true;
     }
-    if (event.type === "final") {
-      this.#partials.delete(key);
+    if (type === "partial") {
+      if (event.text) this.#partials.set(segment, caption(event, offset, shown));
+      else this.#partials.delete(segment);
+      return true;
+    }
+    if (type === "final") {
+      this.#partials.delete(segment);
       this.finals.push(caption(event, offset, shown));
       return true;
     }
-    return event.type === "error" && this.#partials.delete(key);
+    return type === "error" && this.#partials.delete(segment);
   }
 
   get partials() {

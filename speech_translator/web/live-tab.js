@@ -79,7 +79,7 @@ function running(on) {
   if (!on && document.activeElement === document.body) start.focus();
 }
 
-function onEvent(event, offset, session) {
+function onEvent(event, offset) {
   if (event.type === "ready") link.show(event);
   if (event.type === "unshared") notShared();
   if (event.type === "audio") speaker?.play(event);
@@ -92,7 +92,7 @@ function onEvent(event, offset, session) {
     if (event.type === "error" || has(event.code)) say(event);
   }
   const shown = { target: target.value, others: more.chosen() };
-  if (captions.take(event, offset, session, shown)) list.draw(captions);
+  if (captions.take(event, offset, shown)) list.draw(captions);
 }
 
 async function onState(name, problem) {

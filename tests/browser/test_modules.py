@@ -161,7 +161,7 @@ def test_sound_that_is_kept_too_long_is_read_as_silence(page: Page) -> None:
 
 
 def test_captions_count_characters_as_the_service_does(page: Page) -> None:
-    """A partial gives way to the next one and to its final; a new session counts anew."""
+    """A partial gives way to the next one, to its final, and where the session goes on."""
     found = run(
         page,
         """async () => {
@@ -170,16 +170,18 @@ def test_captions_count_characters_as_the_service_does(page: Page) -> None:
           const event = (rest) => ({segment_id: 1, start: 1, end: 2, language: "en",
             translations: {}, ...rest});
           const partial = event({type: "partial", text: "🙂 good day", confirmed_chars: 6});
-          captions.take(partial, 0, 1, {target: "pt"});
+          captions.take(partial, 0, {target: "pt"});
           const [{confirmed}] = captions.partials;
-          captions.take(event({type: "partial", text: ""}), 0, 1, {target: "pt"});
+          captions.take(event({type: "partial", text: ""}), 0, {target: "pt"});
           const back = captions.partials.length;
-          captions.take(partial, 0, 1, {target: "pt"});
+          captions.take(partial, 0, {target: "pt"});
           const final = (text, pt) => event({type: "final", text, translations: {pt}});
-          captions.take(final("Good.", "Bom."), 0, 1, {target: "pt"});
+          captions.take(final("Good.", "Bom."), 0, {target: "pt"});
           const pt = {target: "pt"};
-          captions.take(event({type: "partial", text: "And", confirmed_chars: 0}), 10, 2, pt);
-          captions.take(final("And?", "E?"), 10, 2, pt);
+          captions.take(event({type: "partial", text: "And", confirmed_chars: 0}), 10, pt);
+          captions.take(final("And?", "E?"), 10, pt);
+          captions.take(partial, 10, pt);
+          captions.take({type: "ready"}, 10, pt);
           return [confirmed, back, captions.partials.length,
             captions.finals.map(({start, text, translation}) => [start, text, translation])];
         }""",
@@ -206,7 +208,7 @@ def test_of_several_translations_the_chosen_one_is_shown(
           const {Captions} = await import("./assets/captions.js");
           const captions = new Captions();
           const event = {type: "final", segment_id: 1, start: 0, end: 1, text: "Yes."};
-          captions.take({...event, language: "en", translations}, 0, 1, {target, others});
+          captions.take({...event, language: "en", translations}, 0, {target, others});
           const [{target: language, translation}] = captions.finals;
           return [language, translation];
         }""",
