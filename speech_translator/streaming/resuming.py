@@ -19,7 +19,7 @@ from speech_translator.errors import ResumeRefused
 from speech_translator.streaming.messages import Failed, Final
 
 KEPT_FINALS = 64
-"""Finals that are kept for a client that may not have seen them."""
+"""Finals that are kept for a client that may not have seen them, and for who reads along late."""
 
 _TOKEN_BYTES = 32
 

@@ -78,6 +78,19 @@ def test_finals_that_were_not_seen_are_told_again_and_seen_ones_are_not() -> Non
     assert texts(third) == ["w2", "w3"]
 
 
+def test_what_was_seen_is_kept_for_those_who_read_along() -> None:
+    """After another break a reader who comes late still gets all of it, once and in order."""
+    first = Simulation()
+    first.hear(*[part for n in range(1, 4) for part in (word(n), silence(40))])
+    finals = [i for i, event in enumerate(first.events) if isinstance(event, Final)]
+    again = Simulation(state=first.saved[-1], last_seq=first.seqs[finals[1]])
+    again.hear(word(4), silence(40))
+    told = again.saved[-1].told
+    assert [event.segment_id for _, event in told] == [1, 2, 3, 4]
+    numbers = [number for number, _ in told]
+    assert numbers == sorted(set(numbers))
+
+
 def test_an_error_of_a_segment_is_told_again_too() -> None:
     first = Simulation(foresight=False, auto=False)
     first.hear(word(1), silence(40))
