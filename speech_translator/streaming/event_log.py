@@ -30,7 +30,7 @@ class EventLog:
     def __init__(self, state: SessionState, last_seq: int) -> None:
         self._state = state
         self._seq = max(state.seq, last_seq)
-        # What the client has seen is kept for those who read along; the rest is told, and kept, anew.
+        # What the client has seen is kept for those who read along; the rest is told anew.
         seen = [(seq, event) for seq, event in state.told if seq <= last_seq]
         self._told: deque[tuple[int, Final | Failed]] = deque(seen, maxlen=KEPT_FINALS)
         self._unsaved = False
