@@ -29,7 +29,7 @@ import httpx
 import psutil
 
 from benchmarks import report
-from tests.support.nginx import free_port, nginx
+from tests.support.nginx import nginx
 from tests.support.openai_server import (
     KEY,
     Answer,
@@ -39,6 +39,7 @@ from tests.support.openai_server import (
     error,
     openai_server,
 )
+from tests.support.ports import free_port
 from tests.support.redis_server import RedisServer, redis_server
 from tests.support.server import Server, start_server
 from tests.support.traffic import MIXED, UNLIMITED, Client, Traffic, traffic

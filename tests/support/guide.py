@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 START_S = 60.0
 COMMAND_S = 180.0
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -78,13 +80,6 @@ def commands(block: str) -> Iterator[tuple[str, str]]:
         yield command, "".join(rest[len(continued) :])
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @dataclass
 class Walk:
     """A reader at work.
@@ -96,7 +91,7 @@ class Walk:
     folder: Path
     environment: dict[str, str]
     replaced: Mapping[str, str] = field(default_factory=dict)
-    port: int = field(default_factory=_free_port)
+    port: int = field(default_factory=free_port)
     _server: subprocess.Popen[bytes] | None = None
 
     def follow(self, section: Section) -> None:

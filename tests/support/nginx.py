@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -12,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import httpx
+
+from tests.support.ports import free_port
 
 # What a request is passed on for: nobody listens, the connection broke, or 503 says that the
 # service did nothing. A POST is passed on, too (non_idempotent): translating has no effect but
@@ -52,12 +53,6 @@ http {{
 """
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @contextlib.contextmanager
 def nginx(ports: Sequence[int]) -> Iterator[str]:
     """The address of an NGINX before services on these ports."""
@@ -76,7 +71,7 @@ def nginx(ports: Sequence[int]) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        until = time.monotonic() + 10
+        until = time.monotonic() + 60
         while True:
             with contextlib.suppress(httpx.TransportError):
                 httpx.get(f"{url}/health/live", trust_env=False)

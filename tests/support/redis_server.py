@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +16,7 @@ import redis.asyncio as aioredis
 
 from speech_translator.security.redis_client import RedisConfig, redis_client
 from speech_translator.security.redis_wire import RedisWire
+from tests.support.ports import free_port
 
 
 @dataclass
@@ -45,8 +45,7 @@ class RedisServer:
 
     def open_port(self, kind: str = "port") -> int:
         """Listen on a port of this machine, too; ``kind`` is ``port`` or ``tls-port``."""
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port: int = probe.getsockname()[1]
+        port = free_port()
         with self.connect() as client:
             client.config_set(kind, port)
         return port
