@@ -17,10 +17,12 @@ from tests.support.breakers import Clock
 
 
 @asynccontextmanager
-async def guarded(url: str) -> AsyncIterator[tuple[Database, CircuitBreaker, Clock]]:
+async def guarded(
+    url: str, timeout_s: float = 5.0
+) -> AsyncIterator[tuple[Database, CircuitBreaker, Clock]]:
     clock = Clock()
     breaker = database_breaker(CircuitBreakerRegistry(clock=clock))
-    database = Database(DatabaseConfig(url, timeout_s=0.5), breaker.guard)
+    database = Database(DatabaseConfig(url, timeout_s=timeout_s), breaker.guard)
     try:
         yield database, breaker, clock
     finally:
@@ -76,8 +78,8 @@ async def test_a_database_that_does_not_answer_is_left_alone(tmp_path: Path) -> 
 
 async def test_a_database_that_is_locked_is_left_alone_until_it_is_not(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/data.db"
-    async with guarded(url) as (database, breaker, clock):
-        holder = Database(DatabaseConfig(url))
+    async with guarded(url, timeout_s=1.0) as (database, breaker, clock):
+        holder = Database(DatabaseConfig(url, timeout_s=60.0))
         async with holder.write():
             for _ in range(5):
                 with pytest.raises(StoreUnavailable):

@@ -22,9 +22,17 @@ def log(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def service(log: Path) -> Iterator[Server]:
-    """One call at a time, of a second each."""
-    options = json.dumps({"seconds": 1.0, "log": str(log)})
+def held(tmp_path: Path) -> Path:
+    """While this is there, a call that was begun does not end."""
+    file = tmp_path / "held"
+    file.touch()
+    return file
+
+
+@pytest.fixture
+def service(log: Path, held: Path) -> Iterator[Server]:
+    """One call at a time."""
+    options = json.dumps({"held_while": str(held), "log": str(log)})
     settings = {"ENGINE_OPTIONS": options, "HEALTH_ENGINE_IDLE_S": "0"}
     with start_server(settings, arguments=PROGRAM) as running:
         yield running
@@ -50,7 +58,9 @@ async def until(client: httpx.AsyncClient, *, queued: int, in_flight: int = 1) -
             await asyncio.sleep(0.01)
 
 
-async def test_a_client_that_leaves_takes_its_queued_work_along(service: Server, log: Path) -> None:
+async def test_a_client_that_leaves_takes_its_queued_work_along(
+    service: Server, log: Path, held: Path
+) -> None:
     async with service.async_client() as client:
         first = post(client, "first one")
         await until(client, queued=0)
@@ -61,12 +71,13 @@ async def test_a_client_that_leaves_takes_its_queued_work_along(service: Server,
             await asyncio.wait([victim])
         await until(client, queued=0)
         last = post(client, "last one")
+        await asyncio.to_thread(held.unlink)
         assert (await first).json()["translation"] == "pt:first one"
         assert (await last).json()["translation"] == "pt:last one"
     assert batches(log) == ["first one", "last one"]
 
 
-async def test_work_that_is_too_late_is_not_begun(service: Server, log: Path) -> None:
+async def test_work_that_is_too_late_is_not_begun(service: Server, log: Path, held: Path) -> None:
     async with service.async_client() as client:
         first = post(client, "first one")
         await until(client, queued=0)
@@ -75,6 +86,7 @@ async def test_work_that_is_too_late_is_not_begun(service: Server, log: Path) ->
         assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
         assert first.done() is False
         last = post(client, "last one")
+        await asyncio.to_thread(held.unlink)
         assert (await first).status_code == (await last).status_code == 200
         over = await post(client, "it is over", **{"X-Request-Timeout": "0.000001"})
         assert (over.status_code, over.json()["code"]) == (504, "deadline_exceeded")
@@ -82,9 +94,10 @@ async def test_work_that_is_too_late_is_not_begun(service: Server, log: Path) ->
     assert batches(log) == ["first one", "last one"]
 
 
-async def test_a_deadline_reaches_the_call_that_runs(service: Server) -> None:
+async def test_a_deadline_reaches_the_call_that_runs(service: Server, held: Path) -> None:
     async with service.async_client() as client:
-        answer = await post(client, "half way", **{"X-Request-Timeout": "0.5"})
+        answer = await post(client, "half way", **{"X-Request-Timeout": "2"})
         assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
         await until(client, queued=0, in_flight=1)  # it cannot be called back
+        await asyncio.to_thread(held.unlink)
         assert (await post(client, "next one")).json()["translation"] == "pt:next one"

@@ -68,7 +68,7 @@ async def test_nobody_is_refused_because_redis_is_gone(
     server: RedisServer, fault: signal.Signals
 ) -> None:
     told: list[SharedEvent] = []
-    async with server.wire(timeout_s=0.2) as wire:
+    async with server.wire(timeout_s=1.0) as wire:
         store = ResilientLimitStore(
             RedisLimitStore(wire),
             MemoryLimitStore(),

@@ -109,7 +109,7 @@ def test_who_gives_up_leaves_the_answer_to_nobody(server: RedisServer, loop: Loo
 @ON_BOTH_LOOPS
 def test_an_answer_that_is_late_is_nobodys(server: RedisServer, loop: Loop) -> None:
     async def work() -> None:
-        async with server.wire(timeout_s=0.3) as wire:
+        async with server.wire(timeout_s=1.0) as wire:
             number = await connection_of(wire)
             server.process.send_signal(signal.SIGSTOP)
             asking = [asyncio.create_task(echo(wire, str(index))) for index in range(5)]

@@ -35,14 +35,14 @@ def service(grace_s: float) -> Iterator[Server]:
 
 
 async def begin(server: Server, text: str) -> asyncio.Task[httpx.Response]:
-    """A request that is under way: ``short`` takes a second, ``slow`` a minute."""
+    """A request that is under way: ``short`` takes three seconds, ``slow`` a minute."""
 
     async def post() -> httpx.Response:
         async with server.async_client() as client:
             return await client.post("/translate/text", json={**TEXT, "text": text})
 
     request = asyncio.create_task(post())
-    async with asyncio.timeout(10), server.async_client() as client:
+    async with asyncio.timeout(30), server.async_client() as client:
         figure = "speech_translator_http_requests_in_flight 2.0"
         while figure not in (await client.get("/metrics")).text:  # noqa: ASYNC110 # another process
             await asyncio.sleep(0.02)
@@ -58,7 +58,7 @@ async def ended(server: Server, seconds: float) -> int:
 async def test_requests_are_finished_while_probes_are_answered_and_the_rest_refused(
     number: int,
 ) -> None:
-    with service(20) as server:
+    with service(60) as server:
         request = await begin(server, "short")
         server.process.send_signal(number)
         async with server.async_client() as client:
@@ -76,14 +76,14 @@ async def test_requests_are_finished_while_probes_are_answered_and_the_rest_refu
         answer = await request
         assert answer.json()["translation"] == "pt:short"
         assert answer.headers["connection"] == "close"
-        assert await ended(server, 10) == 0
+        assert await ended(server, 40) == 0
         with pytest.raises(httpx.TransportError):
             await httpx.AsyncClient(trust_env=False).get(server.url)
         assert "Traceback" not in server.log()
 
 
 async def until_draining(client: httpx.AsyncClient) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (await client.get("/health/ready")).json()["status"] != "draining":  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -92,19 +92,19 @@ async def test_an_idle_service_stops_at_once() -> None:
     with service(60) as server, server.client() as client:
         client.get("/health")  # a connection that is kept
         server.process.send_signal(signal.SIGTERM)
-        assert await ended(server, 10) == 0
+        assert await ended(server, 40) == 0
 
 
 async def test_one_grace_period_is_for_everything() -> None:
     """A live session and a request that both outlive it, side by side."""
-    with service(3) as server:
+    with service(6) as server:
         request = await begin(server, "slow")
         async with live_session(server, source_language="de") as session:
             await session.until(lambda each: each.told("ready"))
             await session.send(bytes(96_000) + SPEECH + bytes(32_000))
             await session.until(lambda each: each.told("ack"))
             server.process.send_signal(signal.SIGTERM)
-            ending = asyncio.create_task(ended(server, 5.5))  # two of them would be 6
+            ending = asyncio.create_task(ended(server, 11.5))  # two of them would be 12
             await session.until_closed()
             assert session.close_code == 1012
             assert session.told("warning")[0]["code"] == "draining"
@@ -124,19 +124,19 @@ async def test_a_second_signal_ends_it_at_once(number: int) -> None:
         await asyncio.sleep(0.4)
         assert server.process.poll() is None
         server.process.send_signal(number)
-        assert await ended(server, 5) == -number
+        assert await ended(server, 40) == -number
         with pytest.raises(httpx.TransportError):
             await request
 
 
 async def test_the_same_signal_twice_in_a_moment_is_one() -> None:
-    with service(20) as server:
+    with service(60) as server:
         request = await begin(server, "short")
         for _ in range(2):
             server.process.send_signal(signal.SIGTERM)
             await asyncio.sleep(0.05)
         assert (await request).json()["translation"] == "pt:short"
-        assert await ended(server, 10) == 0
+        assert await ended(server, 40) == 0
 
 
 # With the broker and an engine process behind it
@@ -160,7 +160,9 @@ async def test_what_waits_for_an_engine_is_done_and_all_usage_is_written_down(
     tmp_path: Path,
 ) -> None:
     texts = ["one", "two", "three"]
-    with engine_service(30, tmp_path, seconds=0.5) as server:
+    held = tmp_path / "held"
+    held.touch()
+    with engine_service(60, tmp_path, held_while=str(held)) as server:
         requests = [await begin(server, "zero")]
         async with server.async_client() as client:
             requests += [
@@ -171,9 +173,11 @@ async def test_what_waits_for_an_engine_is_done_and_all_usage_is_written_down(
                 while (await engine_of(client))["queued"] < len(texts):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             server.process.send_signal(signal.SIGTERM)
+            await until_draining(client)
+            held.unlink()
             answers = [(await request).json()["translation"] for request in requests]
         assert answers == ["pt:zero", *(f"pt:{text}" for text in texts)]
-        assert await ended(server, 30) == 0
+        assert await ended(server, 40) == 0
     with sqlite3.connect(tmp_path / "speech-translator.db") as database:
         found = database.execute("select sum(requests), sum(characters) from usage").fetchone()
     database.close()
@@ -208,5 +212,5 @@ async def test_a_service_that_still_loads_stops_at_once(tmp_path: Path) -> None:
             answer = await client.get("/health/ready")
             assert (answer.status_code, answer.json()["status"]) == (503, "loading")
         server.process.send_signal(signal.SIGTERM)
-        assert await ended(server, 20) == 0
+        assert await ended(server, 40) == 0
         assert "Traceback" not in server.log()

@@ -19,7 +19,7 @@ from speech_translator.security.redis_client import RedisConfig, redis_client
 from speech_translator.security.redis_script import RedisScript
 from speech_translator.security.redis_wire import RedisWire
 
-CONFIG = BreakerConfig(consecutive_failures=3, open_s=0.5, probe_ttl_s=2.0)
+CONFIG = BreakerConfig(consecutive_failures=3, open_s=0.5, probe_ttl_s=6.0)
 
 
 @dataclass

@@ -70,7 +70,7 @@ class EchoTranslator:
 
     Options: ``name``, ``seconds`` a batch takes, ``concurrency``, ``batch``, ``log``: a file that
     gets a line for every batch, ``broken_while``: a file that makes it raise on everything while
-    it is there.
+    it is there, ``held_while``: one until whose end no batch is answered.
     """
 
     def __init__(self, options: Mapping[str, object]) -> None:
@@ -80,6 +80,7 @@ class EchoTranslator:
         self.log = str(options.get("log", ""))
         self.name = str(options.get("name", "echo"))
         self.broken_while = str(options.get("broken_while", ""))
+        self.held_while = str(options.get("held_while", ""))
 
     def describe(self) -> EngineInfo:
         return EngineInfo(
@@ -96,6 +97,8 @@ class EchoTranslator:
         if self.log:
             with open(self.log, "a", encoding="utf-8") as file:  # noqa: PTH123
                 file.write(f"{'|'.join(call.text for call in calls)}\n")
+        while self.held_while and os.path.exists(self.held_while):  # noqa: PTH110
+            time.sleep(0.01)
         if self.seconds:  # a sleep of nothing still costs some 70 µs
             time.sleep(self.seconds)
         return [self._answer(call) for call in calls]

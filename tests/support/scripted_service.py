@@ -1,8 +1,8 @@
 """The real server over scripted engines: a process that is ready at once.
 
-A text that is ``slow`` takes a minute, and so does speech in German; it is said on standard output
-when one is given up. The voices of espeak have eight times the samples of others, so that they fill
-the socket of a client that does not read.
+A text that is ``slow`` takes a minute, and so does speech in German; a ``short`` one takes three
+seconds. It is said on standard output when one is given up. The voices of espeak have eight times
+the samples of others, so that they fill the socket of a client that does not read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class SlowBroker(Broker):
     async def submit(self, engine: str, call: Call, *, deadline: Deadline, **rest: Any) -> Result:
         seconds = 0
         if isinstance(call, TranslateCall):
-            seconds = {"slow": 60, "short": 1}.get(call.text, 0)
+            seconds = {"slow": 60, "short": 3}.get(call.text, 0)
         elif isinstance(call, TranscribeCall) and call.language == "de":
             seconds = 60
         if seconds:
