@@ -57,7 +57,7 @@ def start(unlimited: Path) -> Start:
 @pytest.fixture(scope="module")
 def service(start: Start) -> Iterator[Server]:
     """One that the tests of a module share: each leaves it working."""
-    with start({"ENGINE_CALL_TIMEOUT_S": "4"}) as running:
+    with start({"ENGINE_CALL_TIMEOUT_S": "8"}) as running:
         yield running
 
 

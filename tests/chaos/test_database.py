@@ -66,8 +66,10 @@ async def test_a_database_that_goes_and_comes_back(
     @asynccontextmanager
     async def gone() -> AsyncIterator[None]:
         await asyncio.to_thread(postgres.stop)
-        yield
-        await asyncio.to_thread(postgres.start)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(postgres.start)
 
     settings = {"DATABASE_URL": postgres.create("chaos"), "TRANSCRIBERS": "[]"}
     with start({**settings, "DATA_DIR": str(tmp_path)}) as server:

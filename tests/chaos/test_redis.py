@@ -53,15 +53,19 @@ def world(start: Start) -> Iterator[World]:
 async def killed(world: World) -> AsyncIterator[None]:
     world.redis.process.kill()
     world.redis.process.wait()
-    yield
-    world.redis.restart()
+    try:
+        yield
+    finally:
+        world.redis.restart()
 
 
 @asynccontextmanager
 async def stopped(world: World) -> AsyncIterator[None]:
     world.redis.process.send_signal(signal.SIGSTOP)
-    yield
-    world.redis.process.send_signal(signal.SIGCONT)
+    try:
+        yield
+    finally:
+        world.redis.process.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -75,9 +79,11 @@ async def busy(world: World) -> AsyncIterator[None]:
     with world.redis.connect() as client:
         client.config_set("busy-reply-threshold", 50)
         spinning = asyncio.create_task(asyncio.to_thread(spin))
-        yield
-        client.script_kill()
-        await spinning
+        try:
+            yield
+        finally:
+            client.script_kill()
+            await spinning
 
 
 @asynccontextmanager
@@ -91,8 +97,10 @@ async def reset(world: World) -> AsyncIterator[None]:
 @asynccontextmanager
 async def slow(world: World) -> AsyncIterator[None]:
     world.link.delay_s = 2.0
-    yield
-    world.link.delay_s = 0.0
+    try:
+        yield
+    finally:
+        world.link.delay_s = 0.0
 
 
 async def until(condition: Callable[[], bool], seconds: float = 60) -> float:
