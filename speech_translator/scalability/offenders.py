@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from speech_translator.reliability.deadlines import Clock
 
-TOLERATED = 3
-"""Convictions of one owner within ``REMEMBERED_S`` that have no consequence."""
+TOO_MANY = 3
+"""Convictions of one owner, each within ``REMEMBERED_S`` of the last, that suspend them."""
 
 REMEMBERED_S = 600.0
 """Seconds for which a conviction speaks against its owner."""
@@ -54,8 +54,8 @@ class Offenders:
             self._records.popitem(last=False)
         record.count = record.count + 1 if now - record.last <= REMEMBERED_S else 1
         record.last = now
-        if record.count >= TOLERATED:
-            doubled = FIRST_S * 2.0 ** min(record.count - TOLERATED, 20)
+        if record.count >= TOO_MANY:
+            doubled = FIRST_S * 2.0 ** min(record.count - TOO_MANY, 20)
             record.until = now + min(LONGEST_S, doubled)
         return self.wait(owner)
 

@@ -27,7 +27,7 @@ from speech_translator.scalability.events import (
     OwnerSuspended,
     Quarantined,
 )
-from speech_translator.scalability.offenders import FIRST_S, TOLERATED
+from speech_translator.scalability.offenders import FIRST_S, TOO_MANY
 from speech_translator.scalability.pace import SHORT_BATCH_S, batch_timeout
 from speech_translator.scalability.suspects import KILLS_ALONE
 from tests.support.broker_lane import World, outcome
@@ -420,7 +420,7 @@ async def convicted(world: World, text: str, owner: str) -> object:
 
 async def test_who_ends_the_process_again_and_again_is_left_out_and_others_are_not() -> None:
     world = await served()
-    for number in range(TOLERATED):
+    for number in range(TOO_MANY):
         assert await convicted(world, f"bad {number}", "eve") is PoisonousInput
     with pytest.raises(Suspended) as refused:
         world.ask("bad again", owner="eve")
@@ -438,7 +438,7 @@ async def test_who_ends_the_process_again_and_again_is_left_out_and_others_are_n
 
 async def test_what_waits_of_who_is_left_out_is_not_begun() -> None:
     world = await served()
-    for number in range(TOLERATED - 1):
+    for number in range(TOO_MANY - 1):
         await convicted(world, f"bad {number}", "eve")
     bad, late = await world.asked("bad", "late", owner="eve")
     world.host.end()

@@ -7,7 +7,7 @@ from speech_translator.scalability.offenders import (
     FIRST_S,
     LONGEST_S,
     REMEMBERED_S,
-    TOLERATED,
+    TOO_MANY,
     Offenders,
 )
 
@@ -23,8 +23,8 @@ class Clock:
 def test_a_few_convictions_have_no_consequence_and_more_have_a_longer_one_each_time() -> None:
     clock = Clock()
     offenders = Offenders(clock)
-    waits = [offenders.convicted("eve") for _ in range(TOLERATED + 3)]
-    assert waits == [0.0] * (TOLERATED - 1) + [FIRST_S * 2**n for n in range(4)]
+    waits = [offenders.convicted("eve") for _ in range(TOO_MANY + 3)]
+    assert waits == [0.0] * (TOO_MANY - 1) + [FIRST_S * 2**n for n in range(4)]
     assert offenders.wait("ada") == 0
     clock.now += waits[-1]
     assert offenders.wait("eve") == 0
@@ -38,14 +38,14 @@ def test_a_suspension_has_a_longest_time() -> None:
 def test_what_was_long_ago_is_forgotten() -> None:
     clock = Clock()
     offenders = Offenders(clock)
-    for _ in range(5 * TOLERATED):
+    for _ in range(5 * TOO_MANY):
         assert offenders.convicted("eve") == 0
         clock.now += REMEMBERED_S + 1
 
 
 def test_as_many_owners_are_remembered_as_there_is_room_for() -> None:
     offenders = Offenders(Clock())
-    for _ in range(TOLERATED):
+    for _ in range(TOO_MANY):
         offenders.convicted("eve")
     for number in range(_OWNERS):
         offenders.convicted(str(number))
