@@ -42,7 +42,7 @@ async def poison(server: Server, mark: str, done: asyncio.Event) -> Counter[int]
 async def test_others_see_no_error_beside_poison(unlimited: Path, pace: Pace, mark: str) -> None:
     environment = {
         "TIERS_FILE": str(unlimited),
-        "ENGINE_CALL_TIMEOUT_S": "1",
+        "ENGINE_CALL_TIMEOUT_S": "2",
         "ENGINE_MEMORY_LIMIT_MB": "512",
         "REQUEST_TIMEOUT_S": "30",
     }

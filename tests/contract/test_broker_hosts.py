@@ -91,8 +91,9 @@ async def test_a_full_queue_refuses(inline: bool) -> None:
 async def test_late_and_cancelled_work_never_reaches_the_engine(
     inline: bool, tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
-    async with running(inline=inline, seconds=0.6, log=str(log)) as harness:
+    log, held = tmp_path / "log", tmp_path / "held"
+    held.touch()
+    async with running(inline=inline, held_while=str(held), log=str(log)) as harness:
         first = asyncio.ensure_future(harness.ask("first"))
         late = asyncio.ensure_future(harness.ask("late", seconds=0.3))
         cancelled = asyncio.ensure_future(harness.ask("cancelled"))
@@ -103,6 +104,7 @@ async def test_late_and_cancelled_work_never_reaches_the_engine(
         with pytest.raises(DeadlineExceeded):
             await late
         assert harness.status().queued == 1
+        held.unlink()
         assert await asyncio.gather(first, last) == ["pt:first", "pt:last"]
         assert log.read_text().split() == ["first", "last"]
 
