@@ -27,9 +27,21 @@ let reader = null;
 let session = null;
 let state = "";
 let reason = "";
+let drawing = false;
 
 function draw(options) {
   list.draw(captions, options);
+}
+
+// Once for all that came at the same time: who comes late gets a whole transcript.
+function drawTogether() {
+  if (drawing) return;
+  drawing = true;
+  queueMicrotask(() => {
+    drawing = false;
+    showLanguages();
+    draw();
+  });
 }
 
 function showState() {
@@ -71,8 +83,7 @@ function onEvent(event) {
     return;
   }
   captions.take(event);
-  showLanguages();
-  draw();
+  drawTogether();
 }
 
 function onState(name, why = "") {

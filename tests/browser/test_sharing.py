@@ -192,6 +192,25 @@ def test_captions_are_text_whatever_they_hold(open_page: OpenPage) -> None:
     assert reader.title() == "Speech translator"
 
 
+def test_a_transcript_is_not_read_out_to_who_comes_late(open_page: OpenPage) -> None:
+    """What comes at once is drawn at once; a screen reader is told of single captions alone."""
+    events = [("session", {"session_id": "a", "source_language": "en", "target_languages": []})]
+    for number in range(1, 33):
+        final = {"segment_id": number, "start": number, "end": number + 0.5, "language": "en"}
+        events.append(("final", {**final, "text": f"Sentence {number}.", "translations": {}}))
+    body = "".join(f"event: {kind}\ndata: {json.dumps(data)}\n\n" for kind, data in events)
+    reader = open_page("captions#", ready=f"{STATE}[data-state=ended]")
+
+    def answer(route: Route) -> None:
+        route.fulfill(status=200, content_type="text/event-stream", body=body)
+
+    reader.route("**/captions/*", answer)
+    reader.goto(f"{reader.url.partition('#')[0]}#a.b")
+    finals = reader.locator("#reader-finals")
+    expect(finals.locator(".caption")).to_have_count(32, timeout=SOON)
+    expect(finals).to_have_attribute("aria-live", "off")
+
+
 def test_both_sides_of_a_link_are_accessible_on_a_phone(open_page: OpenPage) -> None:
     for scheme in ("light", "dark"):
         speaker = open_page(color_scheme=scheme, viewport=PHONE)
