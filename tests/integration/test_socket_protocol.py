@@ -35,7 +35,7 @@ async def test_who_reads_nothing_is_cut_off_once_its_session_is_over(*, closes: 
                 while True:
                     await send({"type": "websocket.send", "bytes": bytes(1 << 20)})
         if closes:
-            async with asyncio.timeout(1):  # though nothing can be written any more
+            async with asyncio.timeout(20):  # though nothing can be written any more
                 await send({"type": "websocket.close", "code": 1008, "reason": "slow_consumer"})
         over.set()
 
@@ -50,7 +50,7 @@ async def test_who_reads_nothing_is_cut_off_once_its_session_is_over(*, closes: 
     )
     with socket.create_connection(server.sockets[0].getsockname()) as client:
         client.sendall(HANDSHAKE)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await over.wait()
             assert state.connections
             while state.connections:  # noqa: ASYNC110 # uvicorn's, without an event

@@ -41,7 +41,7 @@ class Socket:
 
     async def until(self, condition: Any) -> None:
         """Wait for what ``condition`` tells of this."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not condition(self):
                 self._changed.clear()
                 await self._changed.wait()
@@ -99,7 +99,7 @@ async def connected(
         await socket.until(lambda found: found.status or found.close_code is not None)
         yield socket
         socket.leave()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await serving
     finally:
         serving.cancel()

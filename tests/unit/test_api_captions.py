@@ -51,7 +51,7 @@ async def serve(
 ) -> None:
     stream = CaptionStream(reader, hub, language, 0)
     scope = {"type": "http", "extensions": {ABORT: {"call": connection.abort}}}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await stream(scope, connection.receive, connection.send)
 
 
@@ -117,7 +117,7 @@ async def test_who_wants_the_head_alone_is_answered_at_once_and_takes_no_place()
     hall, connection = Hall(), Connection()
     scope = {"type": "http", HEAD_ONLY: True}
     stream = CaptionStream(hall.read(), hall.hub, None, 0)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await stream(scope, connection.receive, connection.send)
     assert [message["type"] for message in connection.sent] == [
         "http.response.start",
@@ -131,7 +131,7 @@ async def test_head_is_asked_of_a_shared_session_as_get_is(tmp_path: Path) -> No
     async with running(data_dir=tmp_path / "data") as api:
         assert hub_of(api.app).captions.speak(STATE, request())
         secrets = {"X-Share-Secret": SECRET}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             answer = await api.client.head("/captions/id", headers=secrets)
             refused = await api.client.head("/captions/id")
     assert (answer.status_code, refused.status_code) == (200, 404)
@@ -157,7 +157,7 @@ async def test_while_nothing_is_said_the_connection_is_kept(
     hall, connection = Hall(), Connection()
     reader = hall.hub.read(hall.hub.find(STATE.session_id, SECRET))
     serving = asyncio.create_task(serve(reader, hall.hub, connection))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while ":\n\n" not in connection.text:  # noqa: ASYNC110 # what is awaited is no event
             await asyncio.sleep(0)
     hall.speaker.leave("client_gone")

@@ -111,7 +111,7 @@ async def session(
     running = asyncio.create_task(live.run())
     try:
         yield client, live
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await running
         assert asyncio.all_tasks() == before
     finally:

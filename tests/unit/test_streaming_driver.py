@@ -141,7 +141,7 @@ async def session(
     running = asyncio.create_task(live.run())
     try:
         yield line, live
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await running
         assert asyncio.all_tasks() == before
     finally:
@@ -149,7 +149,7 @@ async def session(
 
 
 async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 # what is awaited is no event
             await asyncio.sleep(0)
 
@@ -334,7 +334,7 @@ async def metered(
         decoders=Decoders(),
         meter=allowance,
     )
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return line, allowance, (await live.run()).audio_s
 
 

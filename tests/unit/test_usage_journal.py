@@ -325,7 +325,7 @@ async def test_at_the_end_an_outage_leaves_it_to_the_next(tmp_path: Path, ledger
 
 
 async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 # what is awaited is no event
             await asyncio.sleep(0)
 
