@@ -80,8 +80,13 @@ def test_what_breaks_is_told_and_what_comes_back_as_well(tmp_path: Path) -> None
                 ),
             )
             told = changes(server)
-    for name in ("engine:echo", "redis"):
-        assert told[name][:3] == [("ok", "warning"), ("warning", "failed"), ("failed", "ok")]
+    for name in ("engine:echo", "redis"):  # on a busy machine a look may warn before, too
+        at = told[name].index(("warning", "failed"))
+        assert told[name][at - 1 : at + 2] == [
+            ("ok", "warning"),
+            ("warning", "failed"),
+            ("failed", "ok"),
+        ]
 
 
 def changes(server: Server) -> dict[str, list[tuple[str, str]]]:
