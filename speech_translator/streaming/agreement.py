@@ -2,15 +2,16 @@
 
 LocalAgreement-2 (Macháček, Dabre, Bojar: "Turning Whisper into Real-Time Transcription System",
 2023; https://arxiv.org/abs/2307.14743): a word is confirmed once two decodes in a row have it at
-its place, and then stays; where either was unsure it takes three, since mishearings of the first
-moments come twice. The last word of a decode may have been cut in the middle: it is neither
-confirmed nor shown, unless it is all there is.
+its place, and then stays; where one of them was unsure it takes five, since mishearings of the
+first moments come several times. The last word of a decode may have been cut in the middle: it is
+neither confirmed nor shown, unless it is all there is.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections import deque
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -19,6 +20,9 @@ from speech_translator.streaming.clauses import clause_ends
 # Scripts that are written without spaces: each character counts as a word.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)")
+
+_UNSURE_DECODES = 5
+"""Decodes in a row that have to agree where one of the last two was unsure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +43,7 @@ class Agreement:
 
     def __init__(self) -> None:
         self._confirmed: list[str] = []
-        self._last: list[str] = []
-        self._before: list[str] = []
+        self._decodes: deque[list[str]] = deque(maxlen=_UNSURE_DECODES - 1)
         self._sure = False
         self.hypothesis = Hypothesis()
 
@@ -55,11 +58,14 @@ class Agreement:
         tokens = _TOKEN.findall(text.strip())
         whole = tokens if ended or len(tokens) == 1 else tokens[:-1]
         rest = self._after_confirmed(whole)
-        agreed = _common(self._after_confirmed(self._last), rest)
-        if not (sure and self._sure):
-            agreed = min(agreed, _common(self._after_confirmed(self._before), rest))
+        agreed = 0
+        wanted = 1 if sure and self._sure else _UNSURE_DECODES - 1
+        before = [*self._decodes][-wanted:]
+        if len(before) == wanted:
+            agreed = min(_common(self._after_confirmed(one), rest) for one in before)
         self._confirmed += rest[:agreed]
-        self._before, self._last, self._sure = self._last, whole, sure
+        self._decodes.append(whole)
+        self._sure = sure
         shown = "".join(self._confirmed + rest[agreed:])
         confirmed = "".join(self._confirmed)
         lead = len(shown) - len(shown.lstrip())

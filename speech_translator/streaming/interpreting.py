@@ -182,8 +182,9 @@ class Interpreter:
         )
         if heard.language is None or not heard.text.strip():
             return Interpretation("", None, 0.0)
+        text = heard.text.strip()
         said = Interpretation(
-            heard.text.strip(),
+            _capital(text) if sound == "draft" else text,
             heard.language,
             heard.language_confidence,
             certainty=min((segment.confidence for segment in heard.segments), default=0.0),
@@ -284,3 +285,9 @@ class Interpreter:
         except SpeechTranslatorError as error:
             return error
         return answer.text.strip()
+
+
+def _capital(text: str) -> str:
+    """A draft as its final will begin; otherwise its first word would change under the reader."""
+    first = text[:1].upper()
+    return first + text[1:] if len(first) == 1 else text

@@ -20,7 +20,7 @@ MIN_AUDIO_S = 0.6
 """Audio that a first partial needs; shorter clips are mostly misheard."""
 
 SURE = 0.5
-"""Certainty of a decode from which two that agree confirm words; otherwise it takes three."""
+"""Certainty of a decode from which two that agree confirm words; otherwise it takes more."""
 
 _GUESS_SILENCE_S = 0.1
 """In a longer silence no partial is decoded: the decode on the chance of an end comes soon."""

@@ -26,12 +26,13 @@ def test_a_word_is_confirmed_by_the_second_decode_and_the_last_one_held_back() -
 
 
 @pytest.mark.parametrize("sure", [(True, False), (False, True), (False, False)])
-def test_where_a_decode_is_unsure_a_word_takes_three(sure: tuple[bool, bool]) -> None:
+def test_where_a_decode_is_unsure_a_word_takes_five(sure: tuple[bool, bool]) -> None:
     agreement = Agreement()
     agreement.hear("Howdy Mary", sure=sure[0])
-    assert agreement.hear("Howdy Mary to", sure=sure[1]).confirmed_chars == 0
-    third = agreement.hear("Howdy, he married", sure=False)
-    assert third.text[: third.confirmed_chars] == "Howdy,"
+    for text in ("Howdy Mary to", "Howdy Mary", "Howdy Mary more"):
+        assert agreement.hear(text, sure=sure[1] and text == "Howdy Mary to").confirmed_chars == 0
+    fifth = agreement.hear("Howdy, he married", sure=False)
+    assert fifth.text[: fifth.confirmed_chars] == "Howdy,"
     agreement.hear("Howdy he married a", sure=True)
     found = agreement.hear("Howdy he married a more", sure=True)
     assert found.text[: found.confirmed_chars] == "Howdy, he married"

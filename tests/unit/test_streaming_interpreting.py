@@ -281,3 +281,22 @@ async def test_a_session_that_comes_before_the_models_is_told_to_come_again() ->
     for source in (EN, None):
         with pytest.raises(EngineUnavailable):
             interpreter.check(source, (PT,), speech=False)
+
+
+@pytest.mark.parametrize(
+    ("heard", "shown"), [("and then", "And then"), ("É assim", "É assim"), ("ßa", "ßa")]
+)
+async def test_a_draft_begins_as_its_final_will(heard: str, shown: str) -> None:
+    whisper = recogniser("en", heard, heard)
+    interpreter = Interpreter(door(whisper, detector()))
+    said = [
+        await interpreter.interpret(
+            SAMPLES, language=EN, targets=(), context=context(), sound=sound
+        )
+        for sound in ("draft", "utterance")
+    ]
+    assert [one.text for one in said] == [shown, heard]
+    assert [call.draft for call in whisper.calls if isinstance(call, TranscribeCall)] == [
+        True,
+        False,
+    ]
