@@ -116,6 +116,8 @@ def refresh(root: Path, clone: Path) -> None:
     found: dict[str, list[dict[str, Any]]] = {}
     for name, advisory in advisories(clone, names):
         found.setdefault(name, []).append(advisory)
+    if not found:  # of so many packages some always have one
+        raise SystemExit(f"{clone} has no advisory of any of them. Is it a clone with its files?")
     content = {
         "source": "PyPA's advisory database, CC-BY-4.0: ids and ranges of versions",
         "revision": revision,
