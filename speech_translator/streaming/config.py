@@ -68,16 +68,22 @@ class SessionLimits:
     """Translations that may wait to be spoken; then the oldest is left out."""
     max_glossary_terms: int = 200
     """Terms in the glossary of a session."""
+    subject: str = ""
+    """Whose share of the engines the work takes; the owner's, where it is not said. Callers without
+    a name are one owner, and are not one subject."""
     weight: int = 1
-    """The owner's share of the engines, beside those of others."""
+    """How large that share is, beside those of others."""
     endpoint: EndpointConfig = field(default_factory=EndpointConfig)
     """Where utterances begin and end."""
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, weight: int = 1) -> SessionLimits:
+    def from_settings(
+        cls, settings: Settings, *, weight: int = 1, subject: str = ""
+    ) -> SessionLimits:
         """The part of the settings that matters here, and the owner's share."""
         return cls(
             weight=weight,
+            subject=subject,
             max_s=settings.live_max_s,
             idle_s=settings.live_idle_timeout_s,
             send_s=settings.live_send_timeout_s,

@@ -49,7 +49,7 @@ class LiveDriver:
         limits: bounds of the session.
         decoders: for audio in containers.
         store: keeps sessions, so that they can be resumed; None where they cannot.
-        owner: whom the work belongs to.
+        owner: whom the session belongs to: nobody else resumes it.
         meter: asked before sound is heard.
         clock: monotonic seconds.
     """
@@ -160,7 +160,7 @@ class LiveDriver:
         work = WorkRunner(
             self._translator,
             glossary=request.glossary,
-            owner=self._owner,
+            owner=self._limits.subject or self._owner,
             weight=self._limits.weight,
             clock=self._clock,
         )

@@ -47,6 +47,7 @@ class ScriptedEngine:
 class ScriptedBroker:
     def __init__(self, *engines: ScriptedEngine) -> None:
         self.engines = {engine.info.name: engine for engine in engines}
+        self.owners: set[str] = set()
 
     async def submit(
         self,
@@ -60,6 +61,7 @@ class ScriptedBroker:
     ) -> Result:
         found = self.engines[engine]
         found.calls.append(call)
+        self.owners.add(owner)
         await asyncio.sleep(0)
         if found.hangs:
             raise DeadlineExceeded("too late")

@@ -6,8 +6,11 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from speech_translator.api.realtime import stream
 from speech_translator.errors import StoreUnavailable, Unauthenticated
+from speech_translator.settings import Settings
 
 
 async def test_a_fault_of_ours_does_not_end_the_watch(monkeypatch) -> None:
@@ -38,3 +41,26 @@ async def test_a_fault_of_ours_does_not_end_the_watch(monkeypatch) -> None:
     assert len(revoked) == 1
     assert [type(why) for why in closed] == [Unauthenticated]
     assert [type(context["exception"]) for context in told] == [ValueError]
+
+
+async def test_a_sessions_work_takes_of_its_callers_allowance(monkeypatch) -> None:
+    asked: list[Any] = []
+
+    class Stop(Exception):
+        pass
+
+    def driver(_transport: object, _translator: object, limits: object, **_: object) -> None:
+        asked.append(limits)
+        raise Stop
+
+    monkeypatch.setattr(stream, "LiveDriver", driver)
+    state: Any = SimpleNamespace(settings=Settings())
+    monkeypatch.setattr(stream, "state_of", lambda _: state)
+    services: Any = SimpleNamespace(translator=None, decoders=None)
+    monkeypatch.setattr(stream, "services_of", lambda _: services)
+    tier = SimpleNamespace(weight=3)
+    caller: Any = SimpleNamespace(owner="anonymous", subject="address:192.0.2.7", tier=tier)
+    nothing: Any = None
+    with pytest.raises(Stop):
+        await stream._serve(nothing, nothing, caller, nothing, nothing, nothing)
+    assert [(limits.subject, limits.weight) for limits in asked] == [(caller.subject, 3)]

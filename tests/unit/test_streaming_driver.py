@@ -121,9 +121,11 @@ def engines(*texts: str) -> list[ScriptedEngine]:
     ]
 
 
+CONFIG = TranslatorConfig(("bergamot",), ("whisper",), ("kokoro",), ("kokoro",))
+
+
 def door(*given: ScriptedEngine) -> AsyncTranslator:
-    config = TranslatorConfig(("bergamot",), ("whisper",), ("kokoro",), ("kokoro",))
-    return AsyncTranslator(ScriptedBroker(*given), config)
+    return AsyncTranslator(ScriptedBroker(*given), CONFIG)
 
 
 @asynccontextmanager
@@ -369,6 +371,15 @@ async def test_a_client_that_does_not_take_its_events_is_not_read_and_then_dropp
         line.say(START, *[SPEECH, PAUSE] * 40)
     assert line.reads < 40
     assert isinstance(line.closed, SlowConsumer)
+
+
+async def test_callers_without_a_name_do_not_share_what_each_may_take_of_the_engines() -> None:
+    broker = ScriptedBroker(*engines("Hello."))
+    limits = SessionLimits(subject="address:192.0.2.7")
+    async with session(AsyncTranslator(broker, CONFIG), limits) as (line, _):
+        line.say(START, SPEECH, PAUSE, END)
+    assert line.told("final")
+    assert broker.owners == {"address:192.0.2.7"}
 
 
 async def test_a_sign_of_life_is_no_audio() -> None:

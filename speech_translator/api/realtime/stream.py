@@ -141,7 +141,9 @@ async def _serve(
     driver = LiveDriver(
         transport,
         services.translator,
-        SessionLimits.from_settings(state.settings, weight=caller.tier.weight),
+        SessionLimits.from_settings(
+            state.settings, weight=caller.tier.weight, subject=caller.subject
+        ),
         decoders=services.decoders,
         store=store,
         owner=caller.owner,
