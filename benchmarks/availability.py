@@ -72,8 +72,7 @@ class World:
 
     def engine(self) -> psutil.Process:
         """An engine process of the first service."""
-        children = psutil.Process(self.servers[0].process.pid).children(recursive=True)
-        return next(c for c in children if any("engine_process" in p for p in c.cmdline()))
+        return self.servers[0].engine_processes()[0]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.support.server import Server, start_server
@@ -64,25 +63,6 @@ def service(start: Start) -> Iterator[Server]:
 def client_of(server: Server, attempts: int = 1) -> Client:
     """How load reaches a service."""
     return Client(server.url, server.headers, attempts)
-
-
-def engine_processes(server: Server) -> list[psutil.Process]:
-    """Its engines'."""
-    found = []
-    for process in server.processes():
-        with contextlib.suppress(psutil.Error):
-            if any("engine_process" in part for part in process.cmdline()):
-                found.append(process)
-    return found
-
-
-def full_service(load: Traffic, since: float) -> float | None:
-    """Seconds after ``since`` from which on nothing bad was begun; None where nothing was right."""
-    begun = [one.begun for one in load.outcomes if one.verdict == "right" and one.begun >= since]
-    bad = [one.ended for one in load.bad() if one.ended >= since]
-    if not begun or max(begun) < max(bad, default=0.0):
-        return None
-    return max(bad, default=since) - since
 
 
 def show(name: str, load: Traffic, **figures: object) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import time
 
 import psutil
 import pytest
 
-from tests.chaos.conftest import Pace, client_of, engine_processes, full_service, show
+from tests.chaos.conftest import Pace, client_of, show
 from tests.support.server import Server
 from tests.support.traffic import MIXED, traffic
 
@@ -19,7 +18,7 @@ async def until_replaced(server: Server, gone: psutil.Process, count: int) -> No
     """Return once there are as many engines as before without that one."""
     async with asyncio.timeout(60):
         while True:
-            running = {process.pid for process in engine_processes(server)}
+            running = {process.pid for process in server.engine_processes()}
             if gone.pid not in running and len(running) >= count:
                 return
             await asyncio.sleep(0.1)
@@ -29,17 +28,16 @@ async def until_replaced(server: Server, gone: psutil.Process, count: int) -> No
 async def test_no_request_is_lost_with_an_engine(
     service: Server, pace: Pace, fault: signal.Signals
 ) -> None:
-    count = len(engine_processes(service))
+    count = len(service.engine_processes())
     async with traffic(client_of(service), MIXED) as load:
         await asyncio.sleep(pace.pause_s)
         for _ in range(pace.rounds):
-            for process in engine_processes(service):
+            for process in service.engine_processes():
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.send_signal(fault)
                 await until_replaced(service, process, count)
-                back = time.monotonic()
                 await asyncio.sleep(pace.pause_s)
-    show(f"engines, {fault.name}", load, back=full_service(load, back))
+    show(f"engines, {fault.name}", load)
     assert load.bad() == []
     assert load.count()["refused"] == 0
     assert {one.kind for one in load.outcomes} == {"text", "texts", "recording"}

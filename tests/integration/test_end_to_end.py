@@ -13,7 +13,6 @@ import wave
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from speech_translator import media
@@ -144,7 +143,7 @@ def test_the_service_lives_through_the_death_of_every_engine(server: Server) -> 
                 client.post("/transcribe/audio", files={"file": ENGLISH.read_bytes()})
             )
             await asyncio.sleep(0.15)
-            for process in engine_processes(server):
+            for process in server.engine_processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(process.pid, signal.SIGKILL)
             return await asyncio.gather(*requests, recording)
@@ -155,11 +154,3 @@ def test_the_service_lives_through_the_death_of_every_engine(server: Server) -> 
         assert str(number) in answer.json()["translation"]
     assert "leisure" in answers[-1].json()["text"]
     server.wait_ready()
-
-
-def engine_processes(server: Server) -> list[psutil.Process]:
-    return [
-        process
-        for process in server.processes()
-        if any("engine_process" in part for part in process.cmdline())
-    ]

@@ -71,6 +71,15 @@ class Server:
         parent = psutil.Process(self.process.pid)
         return [parent, *parent.children(recursive=True)]
 
+    def engine_processes(self) -> list[psutil.Process]:
+        """Its engines'."""
+        found = []
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                if any("engine_process" in part for part in process.cmdline()):
+                    found.append(process)
+        return found
+
     def wait_ready(self, seconds: float = READY_S) -> None:
         """Return once ``/health/ready`` answers 200."""
         until = time.monotonic() + seconds
